@@ -1,0 +1,53 @@
+# Two commands: `make run` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS_LONG := 3600
+
+.PHONY: run serve test test-long lint types bench clean help
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080, with a demo interview if the database is empty
+	@$(BIN)/greenroom demo
+
+serve: $(VENV)/.runtime ## serve without demo data
+	@$(BIN)/greenroom serve
+
+test: $(VENV)/.tests lint types ## everything a commit must pass
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.tests ## what needs real minutes
+	timeout $(SECONDS_LONG) $(BIN)/python -m pytest -m long
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.tests
+	$(BIN)/mypy
+	$(BIN)/node node_modules/typescript/bin/tsc -p tsconfig.json
+
+bench: $(VENV)/.tests ## CPU and frames per stream, beside aiortc's MediaRecorder; writes build/bench.json
+	$(BIN)/python -m tests.bench
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Greenroom needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || sh tests/install.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.tests: pyproject.toml package.json package-lock.json tests/install.sh $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent
+	sh tests/install.sh chromium iproute2
+	@touch $@ $(VENV)/.runtime
+
+clean: ## remove what the build made; data/ stays
+	rm -rf $(VENV) build node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
