@@ -1,0 +1,1 @@
+"""What lasts: schema, migrations, queries by subject, recordings on disk."""

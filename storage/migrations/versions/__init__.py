@@ -1,0 +1,1 @@
+"""One file a version, numbered. A released one is never edited."""

@@ -1,0 +1,318 @@
+"""The tables. Nothing here runs a query, and nothing here changes an existing database: migrations do.
+
+Times are milliseconds since the epoch, UTC (`…_at_ms`). Every list and every lookup that a person waits for has its
+index here. What a CHECK can say about one row is said; what needs several rows is in the subject's module.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from storage.states import AnswerState, InvitationStatus, Role, TakeState
+
+
+class NoticeKind(StrEnum):
+    PRIVACY = "privacy"
+    COOKIE = "cookie"
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = String(32)
+SHA256 = String(64)
+# SQLite counts by itself only for a column declared exactly INTEGER PRIMARY KEY.
+SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _one_of(column: str, states: type[StrEnum], name: str) -> CheckConstraint:
+    values = ", ".join(f"'{state}'" for state in states)
+    return CheckConstraint(f"{column} IN ({values})", name=name)
+
+
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("contact_name", Text, nullable=False),
+    Column("contact_email", Text, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("organisation_id", "kind", "language", "version"),
+    _one_of("kind", NoticeKind, "kind"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    _one_of("role", Role, "role"),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id"), nullable=False),
+    Column("token_sha256", SHA256, nullable=False, unique=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("seen_at_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger),
+    Column("address", String(64), nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Index(None, "user_id", "seen_at_ms"),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("key", String(400), nullable=False),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Index(None, "key", "at_ms"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Index(None, "organisation_id", "created_at_ms", "id"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Index(None, "organisation_id", "created_at_ms", "id"),
+)
+
+template_versions = Table(
+    "template_versions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("template_id", ID, ForeignKey("templates.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("introduction", Text, nullable=False),
+    Column("instructions", Text, nullable=False),
+    Column("details_fields", JSON, nullable=False),
+    Column("audio_only_allowed", Boolean, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("published_at_ms", BigInteger),
+    UniqueConstraint("template_id", "number"),
+    CheckConstraint("number >= 1", name="number"),
+)
+
+template_jobs = Table(
+    "template_jobs",
+    metadata,
+    Column("template_id", ID, ForeignKey("templates.id"), primary_key=True),
+    Column("job_id", ID, ForeignKey("jobs.id"), primary_key=True, index=True),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("version_id", ID, ForeignKey("template_versions.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("think_s", Integer, nullable=False),
+    Column("limit_s", Integer, nullable=False),
+    Column("retakes", Integer),
+    Column("required", Boolean, nullable=False),
+    UniqueConstraint("version_id", "position"),
+    CheckConstraint("position >= 1", name="position"),
+    CheckConstraint("think_s >= 0", name="think"),
+    CheckConstraint("limit_s >= 1", name="limit"),
+    CheckConstraint("retakes IS NULL OR retakes >= 0", name="retakes"),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("email_folded", String(320), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("organisation_id", "email_folded"),
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("candidate_id", ID, ForeignKey("candidates.id"), nullable=False),
+    Column("job_id", ID, ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("stage", String(32), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("candidate_id", "job_id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("application_id", ID, ForeignKey("applications.id"), nullable=False, index=True),
+    Column("version_id", ID, ForeignKey("template_versions.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("token_sha256", SHA256, nullable=False, unique=True),
+    Column("status", String(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("sent_at_ms", BigInteger),
+    Column("expires_at_ms", BigInteger),
+    Column("started_at_ms", BigInteger),
+    Column("completed_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    Column("cancel_reason", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("audio_only", Boolean, nullable=False),
+    Index(None, "organisation_id", "created_at_ms", "id"),
+    Index(None, "status", "expires_at_ms"),
+    _one_of("status", InvitationStatus, "status"),
+    CheckConstraint("status IN ('pending', 'expired', 'cancelled') OR started_at_ms IS NOT NULL", name="started"),
+    CheckConstraint("(status = 'completed') = (completed_at_ms IS NOT NULL)", name="completed"),
+    CheckConstraint("(status IN ('completed', 'expired', 'cancelled')) = (ended_at_ms IS NOT NULL)", name="ended"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("invitation_id", ID, ForeignKey("invitations.id"), nullable=False),
+    Column("notice_id", ID, ForeignKey("notices.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    UniqueConstraint("invitation_id", "notice_id"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("invitation_id", ID, ForeignKey("invitations.id"), nullable=False),
+    Column("question_id", ID, ForeignKey("questions.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("before", String(16)),
+    Column("revision", Integer, nullable=False),
+    Column("attempts_used", Integer, nullable=False),
+    Column("credits_candidate", Integer, nullable=False),
+    Column("think_ends_at_ms", BigInteger),
+    Column("waited", Boolean, nullable=False),
+    Column("wait_ends_at_ms", BigInteger),
+    Column("take_id", ID),
+    Column("next_take_id", ID),
+    Column("notice", String(64)),
+    UniqueConstraint("invitation_id", "question_id"),
+    # An answer can only point at its own takes. Tables and takes point at each other: PostgreSQL adds these later.
+    ForeignKeyConstraint(["take_id", "id"], ["takes.id", "takes.answer_id"], name="fk_answers_take", use_alter=True),
+    ForeignKeyConstraint(
+        ["next_take_id", "id"], ["takes.id", "takes.answer_id"], name="fk_answers_next_take", use_alter=True
+    ),
+    _one_of("state", AnswerState, "state"),
+    _one_of("before", AnswerState, "before"),
+    CheckConstraint("attempts_used >= 0", name="attempts"),
+    CheckConstraint("credits_candidate >= 0", name="credits"),
+)
+
+takes = Table(
+    "takes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("answer_id", ID, ForeignKey("answers.id"), nullable=False, index=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("started_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    Column("end_reason", String(32), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("file", String(128), nullable=False),
+    Column("media_type", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("poster", String(128), nullable=False),
+    Column("waveform", String(128), nullable=False),
+    Column("recovered", Boolean, nullable=False),
+    Column("sidecar", JSON, nullable=False),
+    UniqueConstraint("id", "answer_id"),
+    _one_of("state", TakeState, "state"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("answer_id", ID, ForeignKey("answers.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index(None, "answer_id", "sequence"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("subject_kind", String(32), nullable=False),
+    Column("subject_id", ID, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index(None, "organisation_id", "subject_kind", "subject_id", "sequence"),
+)
