@@ -1,0 +1,89 @@
+"""What the network half knows of a take when it ends, for its file, sidecar and verdict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from recorder.messages import EndReason
+from recorder.part_file import Written
+from recorder.timeline import SyncSource
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCounts:
+    """RTP packets of one track within the take; `recovered` ones were asked for again and came."""
+
+    received: int = 0
+    lost: int = 0
+    recovered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Media that is missing; `filled` is sound replaced by silence."""
+
+    track: Literal["video", "audio"]
+    at_ms: int
+    length_ms: int
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """From `at_ms` on the take came from these streams; an SSRC is 0 where there is no track."""
+
+    at_ms: int
+    ssrc_video: int = 0
+    ssrc_audio: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFacts:
+    """All a take knows at its end.
+
+    `…_unix_ms` are wall-clock times, other `…_ms` and `…_us` are lengths or
+    places on the take's timeline. `clock_ms` is monotonic time from the first
+    written frame to the end of the last, outages included: the file's duration
+    is held against it (0: unknown). `elapsed_ms` is the time charged.
+    `sync_offset_us` is where sound began on the timeline by `sync_source`;
+    `sync_correction_us` how much later it should have been, found out too late
+    to write it so. `reanchored` counts timestamp jumps. `levels` is the loudest
+    sound of each 100 ms, 0 (silent) to 127.
+    """
+
+    written: Written
+    end_reason: EndReason
+    started_unix_ms: int
+    ended_unix_ms: int = 0
+    elapsed_ms: int = 0
+    clock_ms: int = 0
+    audio_expected: bool = True
+    sync_source: SyncSource = SyncSource.ARRIVAL
+    sync_offset_us: int = 0
+    sync_correction_us: int = 0
+    reanchored: int = 0
+    video: TrackCounts = TrackCounts()
+    audio: TrackCounts = TrackCounts()
+    gaps: tuple[Gap, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    levels: tuple[int, ...] = ()
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+_ADAPTER: Final = TypeAdapter(TakeFacts)
+
+
+def to_json(facts: TakeFacts) -> dict[str, Any]:
+    """The facts as JSON-safe values, for the journal."""
+    return asdict(facts)
+
+
+def from_json(content: object) -> TakeFacts | None:
+    """The facts again; None for anything else."""
+    try:
+        return _ADAPTER.validate_python(content)
+    except ValidationError:
+        return None

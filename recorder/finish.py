@@ -1,0 +1,183 @@
+"""A closed `.part` into its final file: seekable, read back, hashed, judged, described.
+
+The order of the steps is such that a crash before any of them leaves what
+`recovery` settles: the journal is the first thing written and the last removed,
+and the sidecar comes only after the media has its final name. Blocks: for a
+thread of its own, never the event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from av.error import FFmpegError
+
+from recorder import facts as take_facts
+from recorder.facts import Gap, Segment, TakeFacts, TrackCounts
+from recorder.media_file import Reading, Unreadable, copy_seekable, read_back
+from recorder.messages import TakeId, TakeResult
+from recorder.part import (
+    MEDIA_SUFFIXES,
+    MEDIA_TYPES,
+    PartBusy,
+    PartLock,
+    journal_path,
+    part_path,
+    read_json,
+    sync_folder,
+    write_json,
+    write_whole,
+)
+from recorder.poster import NoPoster, first_still
+from recorder.sidecar import read_result, write_sidecar
+from recorder.verdict import judge
+
+__all__ = ["Gap", "PartBusy", "Segment", "TakeFacts", "TrackCounts", "clear", "finish", "read_result"]
+
+LEVEL_STEP_MS: Final = 100
+UNREADABLE_SUFFIX: Final = ".unreadable"
+
+
+def finish(
+    folder: Path, take_id: TakeId, facts: TakeFacts, lock: PartLock | None = None, *, recovered: bool = False
+) -> TakeResult:
+    """Settles a take whose `.part` is closed, and gives the result that its sidecar holds.
+
+    `lock` is what `MuxClosed` carried, and is released here; without one it is
+    taken. Bad media is a verdict, not an error. Raises PartBusy, and OSError
+    when the disk refuses even small files: then recovery will try again.
+    """
+    part = part_path(folder, take_id)
+    if lock is None and part.exists():
+        lock = PartLock.take(part)
+    try:
+        journal = read_json(journal_path(folder, take_id)) or {}
+        with contextlib.suppress(OSError):  # a full disk: recovery would know less, that is all
+            write_json(journal_path(folder, take_id), {**journal, "facts": take_facts.to_json(facts)})
+        chosen = _choose(folder, take_id, facts)
+        result = _describe(folder, take_id, facts, chosen, recovered=recovered)
+        _settle(folder, facts, chosen, result)
+        return result
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The file that becomes the recording; no `path` when there is nothing playable."""
+
+    path: Path | None = None
+    reading: Reading | None = None
+    seekable: bool = False
+
+
+def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
+    """The `.part` as it is, or a copy of it where it lacks its index, its size or its sync."""
+    part = part_path(folder, take_id)
+    try:
+        reading = read_back(part)
+    except (Unreadable, FileNotFoundError):
+        return _Chosen()
+    if not reading.video_frames and not reading.audio_packets:
+        return _Chosen()
+    sizes = [(width, height) for _, width, height in facts.written.sizes]
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    whole = facts.written.clean and reading.intact
+    if whole and not facts.sync_correction_us and (not sizes or sizes[0] == (width, height)):
+        return _Chosen(part, reading, seekable=True)
+    copy = folder / f"{take_id}.copy.tmp"
+    try:
+        copy_seekable(part, copy, width=width, height=height, sound_later_us=facts.sync_correction_us)
+        return _Chosen(copy, read_back(copy), seekable=True)
+    except (Unreadable, FFmpegError, OSError):
+        # No room for a copy, most likely. Fragments and clusters play as they are.
+        copy.unlink(missing_ok=True)
+        return _Chosen(part, reading, seekable=whole)
+
+
+def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, *, recovered: bool) -> TakeResult:
+    reading = chosen.reading
+    verdict, reasons = judge(facts, reading, recovered=recovered, seekable=chosen.seekable)
+    if chosen.path is None or reading is None:
+        return TakeResult(
+            take_id,
+            verdict,
+            reasons,
+            facts.end_reason,
+            elapsed_ms=facts.elapsed_ms,
+            started_unix_ms=facts.started_unix_ms,
+            recovered=recovered,
+        )
+    duration_ms = reading.duration_us // 1000
+    return TakeResult(
+        take_id,
+        verdict,
+        reasons,
+        facts.end_reason,
+        file=f"{take_id}{MEDIA_SUFFIXES[reading.container]}",
+        media_type=_media_type(reading),
+        size_bytes=reading.size_bytes,
+        duration_ms=duration_ms,
+        elapsed_ms=facts.elapsed_ms or duration_ms,
+        video_frames=reading.video_frames,
+        audio_packets=reading.audio_packets,
+        sha256=_sha256(chosen.path),
+        started_unix_ms=facts.started_unix_ms,
+        poster=_write_poster(folder, take_id, chosen.path) if reading.video_frames else "",
+        waveform=_write_waveform(folder, take_id, facts.levels),
+        recovered=recovered,
+    )
+
+
+def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult) -> None:
+    take_id = result.take_id
+    part = part_path(folder, take_id)
+    if chosen.path is not None:
+        chosen.path.rename(folder / result.file)
+    elif part.exists() and part.stat().st_size:
+        part.rename(folder / f"{take_id}{UNREADABLE_SUFFIX}")  # bytes of a candidate: not ours to throw away
+    sync_folder(folder)
+    write_sidecar(folder, result, facts, chosen.reading)
+    clear(folder, take_id)
+
+
+def clear(folder: Path, take_id: TakeId) -> None:
+    """Removes what only an unfinished take has: its `.part`, then its journal."""
+    part_path(folder, take_id).unlink(missing_ok=True)
+    journal_path(folder, take_id).unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def _media_type(reading: Reading) -> str:
+    kind = MEDIA_TYPES[reading.container]
+    return kind if reading.codec else kind.replace("video/", "audio/")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_poster(folder: Path, take_id: TakeId, media: Path) -> str:
+    name = f"{take_id}.jpg"
+    try:
+        write_whole(folder / name, first_still(media))
+    except (NoPoster, OSError):
+        return ""
+    return name
+
+
+def _write_waveform(folder: Path, take_id: TakeId, levels: tuple[int, ...]) -> str:
+    if not levels:
+        return ""
+    name = f"{take_id}.waveform.json"
+    try:
+        write_json(folder / name, {"step_ms": LEVEL_STEP_MS, "levels": list(levels)})
+    except OSError:
+        return ""
+    return name

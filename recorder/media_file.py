@@ -1,0 +1,184 @@
+"""A finished container read back, and copied into one that is seekable.
+
+Packets only; nothing is decoded here. Blocks: for a finishing thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+
+_CODECS: Final = {"h264", "vp8", "opus"}
+
+
+class Unreadable(Exception):
+    """libav finds no container of ours in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file holds, found by reading all its packets.
+
+    `codec` is "" without video. `intact` means it was read to its end without
+    an error or a cut packet. `rising` means that each track's timestamps rise.
+    """
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    has_audio: bool
+    duration_us: int
+    video_frames: int
+    audio_packets: int
+    first_is_key: bool
+    rising: bool
+    intact: bool
+    size_bytes: int
+
+
+def read_back(path: Path) -> Reading:
+    """Reads every packet. Raises Unreadable, OSError."""
+    with _opened(path) as container:
+        video, audio = _tracks(container)
+        frames = packets = 0
+        first_is_key = False
+        rising = True
+        last_dts: dict[int, int] = {}
+        ends_us = 0
+        walk = _Walk(container)
+        for packet in walk:
+            index, dts = packet.stream_index, packet.dts or 0
+            before = last_dts.get(index)
+            rising = rising and (before is None or dts >= before + 1)
+            last_dts[index] = dts
+            if video is not None and index == video.index:
+                if not frames:
+                    first_is_key = packet.is_keyframe
+                frames += 1
+            else:
+                packets += 1
+        for stream in (video, audio):
+            if stream is not None and stream.time_base is not None and stream.index in last_dts:
+                ends_us = max(ends_us, int(last_dts[stream.index] * stream.time_base * 1_000_000))
+        context: Any = video.codec_context if video is not None else None
+        return Reading(
+            container="mp4" if "mp4" in container.format.name else "webm",
+            codec=context.name if context is not None else "",
+            width=context.width if context is not None else 0,
+            height=context.height if context is not None else 0,
+            has_audio=audio is not None,
+            duration_us=max(container.duration or 0, ends_us),
+            video_frames=frames,
+            audio_packets=packets,
+            first_is_key=first_is_key,
+            rising=rising,
+            intact=walk.intact,
+            size_bytes=path.stat().st_size,
+        )
+
+
+def copy_seekable(source: Path, target: Path, *, width: int = 0, height: int = 0, sound_later_us: int = 0) -> None:
+    """Copies the packets into a new file with its index in front, up to the first that is cut; synced.
+
+    The header says `width` and `height` if given. Raises Unreadable, OSError, FFmpegError.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    with _opened(source) as container:
+        video, audio = _tracks(container)
+        is_mp4 = "mp4" in container.format.name
+        options = {"movflags": "+faststart"} if is_mp4 else {"cues_to_front": "1"}
+        with av.open(str(target), "w", format="mp4" if is_mp4 else "webm", options=options) as output:
+            streams = _copied_streams(output, video, audio, width, height)
+            shift = 0
+            if audio is not None and audio.time_base is not None:
+                shift = int(sound_later_us / (audio.time_base * 1_000_000))
+            for packet in _Walk(container):
+                if audio is not None and packet.stream_index == audio.index and shift:
+                    if (packet.pts or 0) + shift < 0:
+                        continue
+                    packet.pts = (packet.pts or 0) + shift
+                    packet.dts = packet.pts
+                packet.stream = streams[packet.stream_index]
+                output.mux_one(packet)
+            if not streams:
+                raise Unreadable(source.name)
+            output.start_encoding()
+    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _copied_streams(
+    output: OutputContainer, video: Stream | None, audio: Stream | None, width: int, height: int
+) -> dict[int, Stream]:
+    streams: dict[int, Stream] = {}
+    if video is not None:
+        context: Any = video.codec_context
+        wide, tall = width or context.width, height or context.height
+        if context.name == "vp8":
+            copied: Stream = output.add_mux_stream("vp8", width=wide, height=tall)
+        else:
+            copied = output.add_stream_from_template(video)
+            into: Any = copied.codec_context
+            into.width, into.height = wide, tall
+        streams[video.index] = copied
+    if audio is not None:
+        streams[audio.index] = output.add_stream_from_template(audio)
+    return streams
+
+
+def _opened(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path))
+    except FFmpegError as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise Unreadable(f"{path.name}: {error}") from error
+
+
+def _tracks(container: InputContainer) -> tuple[Stream | None, Stream | None]:
+    video: Stream | None = next(iter(container.streams.video), None)
+    audio: Stream | None = next(iter(container.streams.audio), None)
+    if video is None and audio is None:
+        raise Unreadable("no track")
+    for stream in (video, audio):
+        if stream is not None and stream.codec_context.name not in _CODECS:
+            raise Unreadable(f"unexpected codec {stream.codec_context.name}")
+    return video, audio
+
+
+class _Walk:
+    """The packets of a file up to its end, or to the first that is cut or cannot be read."""
+
+    def __init__(self, container: InputContainer) -> None:
+        self._container = container
+        self.intact = True
+
+    def __iter__(self) -> Iterator[Packet[Any]]:
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except FFmpegError:
+                self.intact = False
+                return
+            if packet.dts is None:
+                continue  # the flush packet of each stream
+            if packet.is_corrupt or not packet.size:
+                self.intact = False
+                return
+            yield packet

@@ -1,0 +1,461 @@
+"""One recording: armed, started at a key frame, stopped on time, kept through outages.
+
+Owns the take's clock. Frames come in through `FrameListener`; files are `mux`'s and
+`finish`'s. The pts written are microseconds of charged time: an outage is cut out of
+both tracks alike, so that the file is as long as the clock says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol
+
+from recorder.depacketize import SILENCE, SILENCE_US, Frame, opus_duration_us, silence_pts
+from recorder.finish import Gap, Segment, TakeFacts, TrackCounts
+from recorder.messages import (
+    Arm,
+    EndReason,
+    Event,
+    NeverStarted,
+    OutageBegan,
+    OutageEnded,
+    TakeEnding,
+    TakeNotStarted,
+    TakeProgress,
+    TakeStarted,
+)
+from recorder.mux import Mux, MuxFault, MuxOrder, Writer, Written
+from recorder.timeline import SyncSource, align
+from recorder.track import Track
+
+KEEP_BEFORE_GO_US = 500_000
+OLDEST_KEY_AT_GO_US = 150_000
+ASK_BEFORE_GO_US = 140_000
+"""Inside `OLDEST_KEY_AT_GO_US`, so that the key frame that answers it serves, on any network."""
+ASK_AGAIN_US = 350_000
+"""Chromium ignores a request within 300 ms of the last."""
+START_WITHIN_US = 10_000_000
+KEY_EVERY_US = 4_000_000
+OUTAGE_AFTER_US = 1_000_000
+MOST_OUTAGES = 3
+MOST_OUTAGE_US = 90_000_000
+LATE_PACKETS_US = 300_000
+PROGRESS_EVERY_US = 1_000_000
+MOST_KEPT_BYTES = 4 * 1024 * 1024
+MOST_KEPT_SOUND = 100
+LEVEL_STEP_US = 100_000
+FRAME_US = 33_333
+SHORTEST_GAP_MS = 100
+
+Kind = Literal["video", "audio"]
+
+_FAULTS = {
+    MuxFault.DISK_FULL: EndReason.DISK_FULL,
+    MuxFault.TOO_LARGE: EndReason.TOO_LARGE,
+    MuxFault.QUEUE_FULL: EndReason.FAULT,
+    MuxFault.FAILED: EndReason.FAULT,
+}
+
+
+class Phase(StrEnum):
+    COUNTDOWN = "countdown"
+    RECORDING = "recording"
+    ENDING = "ending"
+    DONE = "done"
+
+
+class Source(Protocol):
+    """The peer a take records from."""
+
+    video: Track | None
+    audio: Track | None
+    last_media_us: int
+
+    def request_key(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Outages:
+    """The clock stands still from `began_us` (the last packet) until packets come again."""
+
+    began_us: int | None = None
+    count: int = 0
+    total_us: int = 0
+    shift_us: int = 0
+    resync_us: int = 0
+    """How much of the last outage may still be cut out, at the first frame after it."""
+
+
+@dataclass(slots=True)
+class _Sound:
+    """What the file's sound holds so far; `end_us` is where the next packet belongs."""
+
+    end_us: int = 0
+    started: bool = False
+    source: SyncSource = SyncSource.ARRIVAL
+    offset_us: int = 0
+    levels: list[int] = field(default_factory=list)
+    loudest: int = 0
+
+
+class Take:
+    """Made when armed. `tick` is called a few times in 100 ms; `ended` once, when the `.part` may be finished."""
+
+    def __init__(
+        self,
+        order: Arm,
+        source: Source,
+        writer: Writer,
+        emit: Callable[[Event], None],
+        ended: Callable[[Take], None],
+        now_us: int,
+        unix_ms: Callable[[], int],
+    ) -> None:
+        self.order = order
+        self.phase = Phase.COUNTDOWN
+        self.mux: Mux | None = None
+        self.end_reason = EndReason.STOPPED
+        self.frames = 0
+        self._source, self._writer, self._emit, self._ended, self._unix_ms = source, writer, emit, ended, unix_ms
+        self._go_us = now_us + order.countdown_ms * 1000
+        self._limit_us = order.limit_ms * 1000
+        self._asked_us = 0
+        self._kept: list[tuple[Frame, int, int]] = []
+        self._kept_bytes = 0
+        self._kept_sound: list[tuple[Frame, int, int, int]] = []
+        self._start_us = 0
+        self.started_unix_ms = 0
+        self._end_us = self._limit_us
+        self._flush_at_us = 0
+        self._next_progress_us = 0
+        self._last_pts_us = {"video": -1, "audio": -1}
+        self._outages = _Outages()
+        self._sound = _Sound()
+        self._restarted: set[str] = set()
+        self._gaps: list[Gap] = []
+        self._segments: list[Segment] = []
+        self._counts_before = self._counts()
+
+    def _counts(self) -> dict[str, TrackCounts]:
+        found = {"video": TrackCounts(), "audio": TrackCounts()}
+        for track in (self._source.video, self._source.audio):
+            if track is not None:
+                counters, reorder = track.counters, track.reorder
+                found[track.kind] = TrackCounts(counters.packets, reorder.given_up, reorder.recovered)
+        return found
+
+    # The clock.
+
+    def elapsed_us(self, now_us: int) -> int:
+        """Charged time: none of it passes in an outage."""
+        if not self.started_unix_ms:
+            return 0
+        outages = self._outages
+        until = now_us if outages.began_us is None else outages.began_us
+        return max(0, min(until - self._start_us - outages.total_us, self._end_us))
+
+    def _remaining_ms(self, now_us: int) -> int:
+        return max(0, self.order.limit_ms - self.elapsed_us(now_us) // 1000)
+
+    def tick(self, now_us: int) -> None:
+        match self.phase:
+            case Phase.COUNTDOWN:
+                self._tick_countdown(now_us)
+            case Phase.RECORDING:
+                self._tick_recording(now_us)
+            case Phase.ENDING:
+                if now_us >= self._flush_at_us:
+                    self._close()
+            case Phase.DONE:
+                pass
+
+    def _tick_countdown(self, now_us: int) -> None:
+        if now_us >= self._go_us:
+            if self._kept and self._kept[0][2] >= self._go_us - OLDEST_KEY_AT_GO_US:
+                self._start(now_us)
+                return
+            if now_us >= self._go_us + START_WITHIN_US:
+                self._abandon(NeverStarted.NO_KEY_FRAME if self._source.video else NeverStarted.NO_SOUND)
+                return
+        if now_us >= self._go_us - ASK_BEFORE_GO_US and now_us - self._asked_us >= ASK_AGAIN_US:
+            self._ask_for_key(now_us)
+
+    def _tick_recording(self, now_us: int) -> None:
+        self._watch_outage(now_us)
+        if self.phase is not Phase.RECORDING:
+            return
+        mux = self.mux
+        if mux is not None and mux.fault is not None:
+            self.end(_FAULTS[mux.fault], now_us)
+            return
+        if self.elapsed_us(now_us) >= self._limit_us:
+            self.end(EndReason.LIMIT, now_us)
+            return
+        if now_us >= self._next_progress_us:
+            self._next_progress_us += PROGRESS_EVERY_US
+            self._report(now_us)
+        video = self._source.video
+        if video is not None and now_us - max(self._asked_us, video.key_arrived_ms * 1000) >= KEY_EVERY_US:
+            self._ask_for_key(now_us)
+
+    def _ask_for_key(self, now_us: int) -> None:
+        self._asked_us = now_us
+        if self._source.video is not None:
+            self._source.request_key()
+
+    def _report(self, now_us: int) -> None:
+        counts = self._counts()
+        lost = sum(counts[kind].lost - self._counts_before[kind].lost for kind in counts)
+        self._emit(
+            TakeProgress(
+                self.order.take_id,
+                elapsed_ms=self.elapsed_us(now_us) // 1000,
+                remaining_ms=self._remaining_ms(now_us),
+                safe_ms=self.mux.safe_us // 1000 if self.mux else 0,
+                level=self._sound.loudest,
+                packets_lost=max(0, lost),
+            )
+        )
+        self._sound.loudest = 0
+
+    # Outages.
+
+    def _watch_outage(self, now_us: int) -> None:
+        outages, last = self._outages, self._source.last_media_us
+        if outages.began_us is None:
+            if now_us - last > OUTAGE_AFTER_US:
+                outages.began_us = max(last, self._start_us)
+                outages.count += 1
+                grace_us = MOST_OUTAGE_US - outages.total_us
+                at_ms = self._unix_ms() - (now_us - outages.began_us) // 1000
+                self._emit(OutageBegan(self.order.take_id, at_ms, max(0, grace_us // 1000)))
+        elif last > outages.began_us:
+            length = last - outages.began_us
+            self._gap("video" if self._source.video else "audio", self.elapsed_us(now_us), length, False)
+            outages.total_us += length
+            outages.resync_us = length
+            outages.began_us = None
+            self._emit(OutageEnded(self.order.take_id, length // 1000, self._remaining_ms(now_us)))
+        current = 0 if outages.began_us is None else now_us - outages.began_us
+        if outages.count > MOST_OUTAGES or outages.total_us + current > MOST_OUTAGE_US:
+            self.end(EndReason.OUTAGE, now_us)
+
+    def _place(self, kind: str, pts_us: int, frame_us: int) -> int:
+        """Where the file holds what the track's timeline puts at `pts_us`: outages are cut out."""
+        outages = self._outages
+        if outages.resync_us and self._last_pts_us[kind] >= 0:
+            hole = pts_us - outages.shift_us - self._last_pts_us[kind] - frame_us
+            outages.shift_us += max(0, min(hole, outages.resync_us))
+            outages.resync_us = 0
+        return pts_us - outages.shift_us
+
+    # Frames.
+
+    def video_frame(self, frame: Frame, rtp: int, arrival_us: int) -> None:
+        if self.phase is Phase.COUNTDOWN:
+            self._keep(frame, rtp, arrival_us)
+        elif self.phase is not Phase.DONE and self.mux is not None:
+            self._write_video(self.mux, frame, rtp, arrival_us)
+
+    def audio_frame(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
+        if self.phase is Phase.COUNTDOWN:
+            if arrival_us >= self._go_us - KEEP_BEFORE_GO_US:
+                self._kept_sound.append((frame, rtp, arrival_us, level))
+                del self._kept_sound[:-MOST_KEPT_SOUND]
+                if self._source.video is None and arrival_us >= self._go_us:
+                    self._start(arrival_us)
+        elif self.phase is not Phase.DONE and self.mux is not None:
+            self._write_audio(self.mux, frame, rtp, arrival_us, level)
+
+    def track_restarted(self, kind: str) -> None:
+        self._restarted.add(kind)
+        if kind == "video":
+            self._kept.clear()
+
+    def _keep(self, frame: Frame, rtp: int, arrival_us: int) -> None:
+        """The frames since the last key frame, shortly before and after zero."""
+        if arrival_us < self._go_us - KEEP_BEFORE_GO_US:
+            return
+        if frame.key:
+            self._kept.clear()
+            self._kept_bytes = 0
+        elif not self._kept:
+            return
+        self._kept.append((frame, rtp, arrival_us))
+        self._kept_bytes += len(frame.payload)
+        if self._kept_bytes > MOST_KEPT_BYTES:
+            self._kept.clear()
+        elif arrival_us >= self._go_us and self._kept[0][2] >= self._go_us - OLDEST_KEY_AT_GO_US:
+            self._start(arrival_us)
+
+    def _start(self, now_us: int) -> None:
+        """Zero is past and a key frame (or, without a camera, sound) is here."""
+        order = self.order
+        video = self._source.video
+        kept, sound = self._kept, self._kept_sound
+        self._kept, self._kept_sound = [], []
+        self._start_us = kept[0][2] if video is not None else sound[-1][2]
+        self.started_unix_ms = self._unix_ms() - (now_us - self._start_us) // 1000
+        self._outages = _Outages()
+        self._next_progress_us = self._start_us + PROGRESS_EVERY_US
+        self._restarted.clear()
+        self._counts_before = self._counts()
+        self.phase = Phase.RECORDING
+        mux = self.mux = Mux(
+            self._writer,
+            MuxOrder(
+                folder=Path(order.folder),
+                take_id=order.take_id,
+                codec=video.offer.codec if video is not None else "",
+                audio=self._source.audio is not None,
+                max_bytes=order.max_bytes,
+                started_unix_ms=self.started_unix_ms,
+                limit_ms=order.limit_ms,
+            ),
+        )
+        self._note_segment(0)
+        if video is not None:
+            video.timeline.start(kept[0][1], kept[0][2])
+            for frame, rtp, arrival_us in kept:
+                self._write_video(mux, frame, rtp, arrival_us)
+        else:
+            sound = sound[-1:]
+        for heard, rtp, arrival_us, level in sound:
+            self._write_audio(mux, heard, rtp, arrival_us, level)
+        self._emit(TakeStarted(order.take_id, self.started_unix_ms, order.limit_ms))
+
+    def _note_segment(self, at_us: int) -> None:
+        video, audio = self._source.video, self._source.audio
+        self._segments.append(Segment(at_us // 1000, video.ssrc if video else 0, audio.ssrc if audio else 0))
+
+    def _write_video(self, mux: Mux, frame: Frame, rtp: int, arrival_us: int) -> None:
+        track = self._source.video
+        if track is None:
+            return
+        if "video" in self._restarted:
+            self._restarted.discard("video")
+            track.timeline.start(rtp, arrival_us, max(arrival_us - self._start_us, track.timeline.last_us))
+            self._note_segment(self.elapsed_us(arrival_us))
+        pts_us = self._place("video", track.timeline.pts_us(rtp, arrival_us), FRAME_US)
+        if pts_us >= self._end_us:
+            return
+        last = self._last_pts_us["video"]
+        if last >= 0 and pts_us - last > OUTAGE_AFTER_US:
+            self._gap("video", last, pts_us - last, False)
+        self._last_pts_us["video"] = pts_us
+        self.frames += 1
+        mux.video(frame.payload, pts_us, frame.key, frame.width, frame.height)
+
+    def _write_audio(self, mux: Mux, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
+        track = self._source.audio
+        if track is None:
+            return
+        sound = self._sound
+        timeline = track.timeline
+        if not sound.started or "audio" in self._restarted:
+            self._restarted.discard("audio")
+            at_us = arrival_us - self._start_us
+            if self._source.video is not None:
+                placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
+                at_us = placed.at_us
+                if not sound.started:
+                    sound.source, sound.offset_us = placed.source, placed.at_us
+            timeline.start(rtp, arrival_us, at_us)
+            sound.started = True
+        pts_us = self._place("audio", timeline.pts_us(rtp, arrival_us), SILENCE_US)
+        if pts_us < 0 or pts_us >= self._end_us:
+            return
+        if pts_us > sound.end_us + SILENCE_US:
+            self._fill(mux, pts_us)
+        self._last_pts_us["audio"] = pts_us
+        sound.end_us = pts_us + opus_duration_us(frame.payload)
+        mux.audio(frame.payload, pts_us)
+        if level >= 0:
+            self._hear(pts_us, level)
+
+    def _fill(self, mux: Mux, until_us: int) -> None:
+        """Silence where packets are missing, so that the sound's length stays true."""
+        sound = self._sound
+        length_ms = (until_us - sound.end_us) // 1000
+        if length_ms >= SHORTEST_GAP_MS and self._last_pts_us["audio"] >= 0:
+            self._gap("audio", sound.end_us, until_us - sound.end_us, True)
+        for pts_us in silence_pts(sound.end_us, until_us):
+            mux.audio(SILENCE, pts_us)
+            sound.end_us = pts_us + SILENCE_US
+
+    def _hear(self, pts_us: int, level: int) -> None:
+        sound = self._sound
+        sound.loudest = max(sound.loudest, level)
+        step = pts_us // LEVEL_STEP_US
+        missing = step + 1 - len(sound.levels)
+        if missing > 0:
+            sound.levels.extend([0] * missing)
+        sound.levels[step] = max(sound.levels[step], level)
+
+    def _gap(self, kind: Kind, at_us: int, length_us: int, filled: bool) -> None:
+        if len(self._gaps) < 1000:
+            self._gaps.append(Gap(kind, at_us // 1000, length_us // 1000, filled))
+
+    # The end.
+
+    def end(self, reason: EndReason, now_us: int) -> None:
+        """Stops the clock; late packets of the time before are still taken for 300 ms."""
+        if self.phase is Phase.COUNTDOWN:
+            self._abandon(NeverStarted.CANCELLED if reason is EndReason.STOPPED else NeverStarted.PEER_GONE)
+            return
+        if self.phase is not Phase.RECORDING:
+            return
+        self._end_us = self.elapsed_us(now_us)
+        self.phase = Phase.ENDING
+        self.end_reason = reason
+        self._flush_at_us = now_us + LATE_PACKETS_US
+        self._emit(TakeEnding(self.order.take_id, reason, self._end_us // 1000))
+
+    def _abandon(self, reason: NeverStarted) -> None:
+        self.phase = Phase.DONE
+        self._kept.clear()
+        self._kept_sound.clear()
+        self._emit(TakeNotStarted(self.order.take_id, reason))
+        self._ended(self)
+
+    def _close(self) -> None:
+        for track in (self._source.video, self._source.audio):
+            if track is not None and track.listener is self:
+                track.flush()
+        if self.mux is not None and self._sound.started:
+            self._fill(self.mux, self._end_us)
+        self.phase = Phase.DONE
+        self._ended(self)
+
+    def facts(self, written: Written, clock_ms: int, ended_unix_ms: int) -> TakeFacts:
+        """What the network half knows, for `finish`, once the mux has said what was written."""
+        after, before = self._counts(), self._counts_before
+        counts = {
+            kind: TrackCounts(
+                after[kind].received - before[kind].received,
+                max(0, after[kind].lost - before[kind].lost),
+                max(0, after[kind].recovered - before[kind].recovered),
+            )
+            for kind in after
+        }
+        outages = self._outages
+        return TakeFacts(
+            written=written,
+            end_reason=self.end_reason,
+            started_unix_ms=self.started_unix_ms,
+            elapsed_ms=self._end_us // 1000,
+            clock_ms=clock_ms,
+            ended_unix_ms=ended_unix_ms,
+            sync_source=self._sound.source,
+            sync_offset_us=self._sound.offset_us,
+            audio_expected=self._source.audio is not None,
+            video=counts["video"],
+            audio=counts["audio"],
+            gaps=tuple(self._gaps),
+            segments=tuple(self._segments),
+            levels=tuple(self._sound.levels),
+            detail={"outages": outages.count, "outage_ms": outages.total_us // 1000},
+        )

@@ -1,0 +1,418 @@
+"""A recorder: peers and takes over one UDP port. Runs in a process of its own (`control`) or inside another.
+
+Answers calls, emits events; knows nothing of sockets to the server. All deadlines
+are its own, so that a take ends on time even if nobody is listening.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from recorder.address import Address, interface_addresses
+from recorder.dtls import Certificate, Slots
+from recorder.finish import finish
+from recorder.ice import local_ufrag, new_credentials
+from recorder.messages import (
+    Arm,
+    Call,
+    CallProblem,
+    CallRefused,
+    Connect,
+    Connected,
+    Counters,
+    Disconnect,
+    Done,
+    EndReason,
+    Event,
+    Hello,
+    OfferProblem,
+    OfferRefused,
+    PeerChanged,
+    PeerId,
+    PeerState,
+    Quit,
+    Refused,
+    Reply,
+    Stats,
+    Stop,
+    TakeFinished,
+    TakeId,
+    TakeResult,
+    TakeStarted,
+    Verdict,
+    Welcome,
+)
+from recorder.mux import MuxClosed, Writer
+from recorder.peer import Peer
+from recorder.sdp import read_offer, write_answer
+from recorder.take import Phase, Take
+from recorder.udp import SLOT_BYTES, UdpPort
+
+log = logging.getLogger(__name__)
+
+WAKE_S = 0.010
+WAKE_CONNECTING_S = 0.002
+FEEDBACK_EVERY_S = 0.1
+TAKE_TICK_S = 0.02
+DISK_LOOK_S = 2.0
+HANDSHAKES_AT_ONCE = 4
+FORGET_UNCONNECTED_US = 30_000_000
+FINISHERS = 2
+FINISH_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What one worker may use. `port` 0 lets the kernel choose; no `advertised_ips` means every interface's."""
+
+    number: int
+    version: str
+    port: int
+    recordings_dir: str
+    advertised_ips: tuple[str, ...] = ()
+    video_codecs: tuple[str, ...] = ("h264", "vp8")
+    max_bitrate_bps: int = 2_500_000
+    max_live: int = 200
+    min_free_disk_bytes: int = 1_000_000_000
+
+
+class Worker:
+    """`emit` is called on the loop, in order. `call` answers every call, and raises nothing a caller sent."""
+
+    def __init__(self, settings: WorkerSettings, emit: Callable[[Event], None]) -> None:
+        self.settings = settings
+        self.certificate = Certificate()
+        self.handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+        self.needy: set[Peer] = set()
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self.udp = UdpPort(settings.port, self, lambda: bool(self._peers), self._loop)
+        self.slots = Slots(self.udp.block, SLOT_BYTES)
+        self.udp.after_turn = self._after_turn
+        self._peers: dict[PeerId, Peer] = {}
+        self._ufrags: dict[str, Peer] = {}
+        self._takes: dict[TakeId, Take] = {}
+        self._writer = Writer()
+        self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix="finish")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: list[asyncio.Task[None]] = []
+        self._free_bytes = 0
+        self.quitting = asyncio.Event()
+        self._counts = dict.fromkeys(
+            ("peers", "refused_offers", "takes", "takes_finished", "frames", "frames_recorded", "nacks", "plis",
+             "forged", "unknown_check", "packets", "packets_lost", "packets_recovered"), 0)  # fmt: skip
+
+    async def start(self) -> None:
+        """Opens the port. Raises OSError when the recordings folder cannot be used."""
+        Path(self.settings.recordings_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._look_at_disk()
+        self._writer.start()
+        self.udp.start()
+        self._timers = [
+            self._loop.create_task(self._every(FEEDBACK_EVERY_S, self._feedback), name="feedback"),
+            self._loop.create_task(self._every(TAKE_TICK_S, self._tick_takes), name="takes"),
+            self._loop.create_task(self._watch_disk(), name="disk"),
+        ]
+
+    async def stop(self) -> None:
+        """Ends running takes, keeps them, and closes everything. Bounded by the finishing of takes."""
+        self.quitting.set()
+        now_us = _now_us()
+        for take in list(self._takes.values()):
+            take.end(EndReason.ABANDONED_BY_SERVER, now_us)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_TIMEOUT_S):
+                while self._takes or self._tasks:
+                    await asyncio.wait([*self._tasks, self._loop.create_task(asyncio.sleep(TAKE_TICK_S))],
+                                       return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+        for timer in self._timers:
+            timer.cancel()
+        await asyncio.gather(*self._timers, return_exceptions=True)
+        for peer in list(self._peers.values()):
+            await self._free(peer)
+        self.udp.close()
+        await asyncio.to_thread(self._writer.close)
+        self._finishers.shutdown(wait=False)
+
+    # Calls.
+
+    async def call(self, message: Call) -> Reply:
+        try:
+            return await self._answer(message)
+        except OfferRefused as refused:
+            self._counts["refused_offers"] += 1
+            return Refused(str(refused.reason), str(refused))
+        except CallRefused as refused:
+            return Refused(str(refused.reason), str(refused))
+
+    async def _answer(self, message: Call) -> Reply:
+        match message:
+            case Hello():
+                return self._welcome()
+            case Connect():
+                return self._connect(message)
+            case Disconnect():
+                peer = self._peers.get(message.peer_id)
+                if peer is not None:
+                    peer.become(PeerState.GONE, "disconnected")
+                return Done()
+            case Arm():
+                self._arm(message)
+                return Done()
+            case Stop():
+                take = self._takes.get(message.take_id)
+                if take is None:
+                    raise CallRefused(CallProblem.UNKNOWN_TAKE)
+                take.end(EndReason.STOPPED, _now_us())
+                return Done()
+            case Stats():
+                return Counters(self.counters())
+            case Quit():
+                self.quitting.set()
+                return Done()
+
+    def _welcome(self) -> Welcome:
+        """Who and what is here; what a server that adopts us missed is said again right after."""
+        self._loop.call_soon(self._say_again)
+        return Welcome(
+            version=self.settings.version,
+            pid=os.getpid(),
+            udp_port=self.udp.port,
+            peers=[{"peer_id": peer.peer_id, "state": str(peer.state)} for peer in self._peers.values()],
+            takes=[
+                {
+                    "take_id": take.order.take_id,
+                    "peer_id": take.order.peer_id,
+                    "phase": str(take.phase),
+                    "folder": take.order.folder,
+                }
+                for take in self._takes.values()
+            ],
+        )
+
+    def _say_again(self) -> None:
+        for peer in self._peers.values():
+            self._emit(PeerChanged(peer.peer_id, peer.state, peer.detail))
+        for take in self._takes.values():
+            if take.started_unix_ms:
+                self._emit(TakeStarted(take.order.take_id, take.started_unix_ms, take.order.limit_ms))
+
+    def _connect(self, message: Connect) -> Connected:
+        if self.quitting.is_set() or len(self._peers) >= self.settings.max_live:
+            raise OfferRefused(OfferProblem.BUSY)
+        if message.peer_id in self._peers:
+            raise OfferRefused(OfferProblem.MALFORMED, "this peer is connected")
+        offer = read_offer(message.offer_sdp, self.settings.video_codecs)
+        credentials = new_credentials(self.settings.number)
+        peer = Peer(message.peer_id, offer, credentials, self, self.settings.max_bitrate_bps)
+        self._peers[peer.peer_id] = peer
+        self._ufrags[credentials.ufrag] = peer
+        self._counts["peers"] += 1
+        self.udp.wake_every_s = WAKE_CONNECTING_S
+        addresses = self.settings.advertised_ips or interface_addresses()
+        if self.udp.family.version == 4:
+            addresses = [address for address in addresses if ":" not in address]
+        answer = write_answer(
+            offer, credentials, self.certificate.fingerprint, addresses, self.udp.port, self.settings.max_bitrate_bps
+        )
+        return Connected(answer, offer.video is not None)
+
+    def _arm(self, order: Arm) -> None:
+        peer = self._peers.get(order.peer_id)
+        if peer is None or peer.state is PeerState.GONE:
+            raise CallRefused(CallProblem.UNKNOWN_PEER)
+        if order.take_id in self._takes:
+            raise CallRefused(CallProblem.DUPLICATE_TAKE)
+        if any(take.order.peer_id == order.peer_id for take in self._takes.values() if take.phase is not Phase.DONE):
+            raise CallRefused(CallProblem.PEER_BUSY)
+        if not 0 <= order.countdown_ms <= 60_000 or not 0 < order.limit_ms <= 24 * 3600 * 1000 or order.max_bytes <= 0:
+            raise CallRefused(CallProblem.MALFORMED, "a limit is out of bounds")
+        if not _plain_name(order.take_id) or not Path(order.folder).is_absolute():
+            raise CallRefused(CallProblem.MALFORMED, "take id or folder")
+        self._look_at_disk()
+        if self._free_bytes < self.settings.min_free_disk_bytes:
+            raise CallRefused(CallProblem.DISK_FULL)
+        take = Take(order, peer, self._writer, self._emit, self._take_ended, _now_us(), _unix_ms)
+        self._takes[order.take_id] = take
+        self._counts["takes"] += 1
+        peer.listen(take)
+
+    # Datagrams that are not media.
+
+    def stun(self, message: bytes, address: Address, local: bytes, peer_key: bytes) -> None:
+        ufrag = local_ufrag(message)
+        peer = self._ufrags.get(ufrag) if ufrag is not None else None
+        if peer is None:
+            self._counts["unknown_check"] += 1
+            return
+        peer.check(message, address, local, peer_key)
+
+    def dtls(self, record: bytes, peer_key: bytes) -> None:
+        handler = self.udp.routes.get(peer_key)
+        peer = getattr(handler, "__self__", None)
+        if isinstance(peer, Peer):
+            peer.record(record)
+        else:
+            self.udp.unknown_sender += 1
+
+    # Timers.
+
+    async def _every(self, seconds: float, what: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                what()
+            except Exception:
+                self.udp.errors += 1
+                log.exception("a timer failed")
+
+    def _after_turn(self) -> None:
+        if self.needy:
+            now_ms = _now_us() // 1000
+            for peer in list(self.needy):
+                peer.ask_again(now_ms)
+
+    def _feedback(self) -> None:
+        now_us = _now_us()
+        connecting = False
+        for peer in list(self._peers.values()):
+            peer.tick(now_us)
+            connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
+        self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
+
+    def _tick_takes(self) -> None:
+        if self._takes:
+            now_us = _now_us()
+            for take in list(self._takes.values()):
+                take.tick(now_us)
+
+    def _look_at_disk(self) -> None:
+        try:
+            self._free_bytes = shutil.disk_usage(self.settings.recordings_dir).free
+        except OSError:
+            self._free_bytes = 0
+
+    async def _watch_disk(self) -> None:
+        while True:
+            await asyncio.to_thread(self._look_at_disk)
+            await asyncio.sleep(DISK_LOOK_S)
+
+    # Peers and takes that end.
+
+    def peer_changed(self, peer: Peer) -> None:
+        self._emit(PeerChanged(peer.peer_id, peer.state, peer.detail))
+        if peer.state is PeerState.GONE:
+            for take in list(self._takes.values()):
+                # A running take outlives its transport for as long as an outage may last.
+                if take.order.peer_id == peer.peer_id and (
+                    take.phase is Phase.COUNTDOWN or peer.detail == "disconnected"
+                ):
+                    take.end(EndReason.OUTAGE, _now_us())
+            self._own(self._free(peer))
+
+    async def _free(self, peer: Peer) -> None:
+        if self._peers.pop(peer.peer_id, None) is None:
+            return
+        self._ufrags.pop(peer.credentials.ufrag, None)
+        figures = _figures(peer)
+        for name, value in figures.items():
+            self._counts[name] += value
+        said = " ".join(f"{name}={value}" for name, value in figures.items())
+        log.info("peer %s is gone (%s): %s", peer.peer_id, peer.detail, said)
+        await peer.close()
+
+    def _take_ended(self, take: Take) -> None:
+        peer = self._peers.get(take.order.peer_id)
+        if peer is not None:
+            peer.listen(None)
+        if take.mux is None:
+            self._takes.pop(take.order.take_id, None)
+        else:
+            self._own(self._finish(take, take.mux.close()))
+
+    async def _finish(self, take: Take, closing: object) -> None:
+        """Closes, verifies and reports a take; whatever happens, a result is reported."""
+        order = take.order
+        try:
+            closed: MuxClosed = await asyncio.wait_for(asyncio.wrap_future(closing), FINISH_TIMEOUT_S)  # type: ignore[arg-type]
+            if closed.fault is not None:
+                log.warning("take %s: %s %s", order.take_id, closed.fault, closed.fault_detail)
+            facts = take.facts(closed.written, take.elapsed_us(_now_us()) // 1000, _unix_ms())
+            result = await self._loop.run_in_executor(
+                self._finishers, finish, Path(order.folder), order.take_id, facts, closed.lock
+            )
+        except Exception:
+            log.exception("take %s could not be finished", order.take_id)
+            result = TakeResult(order.take_id, Verdict.FAILED, ["unreadable"], EndReason.FAULT)
+        self._takes.pop(order.take_id, None)
+        self._counts["takes_finished"] += 1
+        self._counts["frames_recorded"] += result.video_frames
+        self._emit(TakeFinished(result))
+
+    def _own(self, work: object) -> None:
+        task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def busy(self) -> bool:
+        """A take is armed, running or being finished."""
+        return bool(self._takes)
+
+    def end_takes(self) -> None:
+        """Nobody is listening any more: running takes are ended and kept."""
+        for take in list(self._takes.values()):
+            take.end(EndReason.ABANDONED_BY_SERVER, _now_us())
+
+    def counters(self) -> dict[str, int]:
+        """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
+        values = dict(self._counts)
+        for peer in self._peers.values():
+            for name, value in _figures(peer).items():
+                values[name] += value
+        udp = self.udp
+        values |= {
+            "live_peers": len(self._peers),
+            "live_takes": len(self._takes),
+            "datagrams": udp.datagrams,
+            "bad_size": udp.bad_size,
+            "bad_kind": udp.bad_kind,
+            "unknown_sender": udp.unknown_sender,
+            "errors": udp.errors,
+            "send_errors": udp.send_errors,
+            "largest_turn": udp.largest_turn,
+        }
+        return values | {f"writer_{name}": value for name, value in self._writer.counters().items()}
+
+
+def _figures(peer: Peer) -> dict[str, int]:
+    found = {"forged": peer.counters.forged, "nacks": peer.counters.nacks, "plis": peer.counters.plis,
+             "frames": 0, "packets": 0, "packets_lost": 0, "packets_recovered": 0}  # fmt: skip
+    for track in peer.tracks:
+        if track.video:
+            found["frames"] += track.counters.frames
+        found["packets"] += track.counters.packets
+        found["packets_lost"] += track.reorder.given_up
+        found["packets_recovered"] += track.reorder.recovered
+    return found
+
+
+def _plain_name(name: str) -> bool:
+    return 0 < len(name) <= 64 and all(char.isascii() and (char.isalnum() or char in "-_") for char in name)
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,132 @@
+"""Real workers in real processes under real load, and what is left when they are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+from recorder.messages import Verdict
+from recorder.sidecar import read_result
+from tests.bench.measure import build_loadgen, front, load, post, recorded_frames
+
+WHIP = "tests.bench.whip"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def sending(port: int, streams: int, seconds: int) -> Iterator[None]:
+    """loadgen in the background, from START on."""
+    media = build_loadgen()
+    command = [
+        str(media / "loadgen"), "-url", f"http://127.0.0.1:{port}/whip", "-n", str(streams), "-d", f"{seconds}s",
+        "-v", str(media / "video.ivf"), "-a", str(media / "audio.ogg"),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline().startswith("START")
+            yield
+        finally:
+            process.kill()
+
+
+def parts(folder: Path) -> list[Path]:
+    return sorted((folder / "recordings").glob("*/*.part"))
+
+
+def seconds_played(path: Path) -> float:
+    """Decodes every picture with errors fatal; where the last one ends."""
+    last = 0.0
+    with av.open(str(path)) as container:
+        container.streams.video[0].codec_context.options = {"err_detect": "explode"}
+        for frame in container.decode(video=0):
+            last = float(frame.time or 0)
+    return last + 1 / 30
+
+
+@pytest.mark.parametrize("streams", [4])
+def test_not_one_frame_is_missing_of_what_was_sent(tmp_path: Path, streams: int) -> None:
+    port = free_port()
+    with front(WHIP, tmp_path, port) as (_, pid):
+        sent = load(pid, port, streams, 3)
+        answer = post(port, "/finish")
+    takes = answer["takes"]
+    assert [take["verdict"] for take in takes] == ["good"] * streams
+    assert sum(take["video_frames"] for take in takes) == sent.video_sent
+    files = [tmp_path / "recordings" / take["take_id"] / take["file"] for take in takes]
+    assert sum(recorded_frames(path) for path in files) == sent.video_sent
+    assert answer["counters"]["frames"] == sent.video_sent
+    assert answer["counters"]["errors"] == 0
+    assert parts(tmp_path) == []
+
+
+def test_8_a_killed_worker_is_restarted_and_its_takes_are_recovered(tmp_path: Path) -> None:
+    port = free_port()
+    with front(WHIP, tmp_path, port) as (_, pid), sending(port, 2, 30):
+        until(lambda: len(parts(tmp_path)) == 2, 10, "two takes are being written")
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > 3, 5, "three seconds of them")
+        os.kill(pid, signal.SIGKILL)
+        elapsed_s = time.monotonic() - began
+        until(lambda: not parts(tmp_path), 10, "both are recovered")
+        takes = post(port, "/finish")["takes"]
+        assert [take["recovered"] for take in takes] == [True, True]
+        for take in takes:
+            assert take["verdict"] != str(Verdict.FAILED)
+            path = tmp_path / "recordings" / take["take_id"] / take["file"]
+            assert seconds_played(path) >= elapsed_s - 1.5
+            assert recorded_frames(path) == take["video_frames"]
+    with front(WHIP, tmp_path, port) as (_, again):
+        assert again != pid
+
+
+def test_a_worker_goes_on_without_its_server_and_the_next_server_adopts_it(tmp_path: Path) -> None:
+    port = free_port()
+    with front(WHIP, tmp_path, port) as (process, pid), sending(port, 1, 30):
+        until(lambda: len(parts(tmp_path)) == 1, 10, "a take is being written")
+        process.send_signal(signal.SIGKILL)
+        process.wait(5)
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > 2, 5, "two seconds alone")
+        with front(WHIP, tmp_path, port) as (_, adopted):
+            assert adopted == pid
+            takes = post(port, "/finish")["takes"]
+        (take,) = takes
+        assert (take["verdict"], take["recovered"], take["end_reason"]) == ("good", False, "stopped")
+        assert take["duration_ms"] >= 2000
+        assert recorded_frames(tmp_path / "recordings" / take["take_id"] / take["file"]) == take["video_frames"]
+
+
+def test_a_server_that_stops_in_order_keeps_the_running_takes(tmp_path: Path) -> None:
+    port = free_port()
+    with front(WHIP, tmp_path, port), sending(port, 1, 30):
+        until(lambda: len(parts(tmp_path)) == 1, 10, "a take is being written")
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > 1.5, 5, "a second and a half of it")
+        (part,) = parts(tmp_path)
+    assert parts(tmp_path) == []
+    result = read_result(part.parent, part.stem)  # type: ignore[arg-type]
+    assert result is not None
+    assert (str(result.verdict), str(result.end_reason)) == ("good", "abandoned_by_server")

@@ -1,0 +1,111 @@
+"""Packets in any order, with losses, duplicates and wraps: what comes out is in order, once, and whole where it can be."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder.reorder import FARTHEST_AHEAD, FARTHEST_BACK, MOST_ASKS, MOST_HELD, Reorder
+
+HOLD_MS = 1000
+
+
+def numbers(released: list[tuple[int, int]]) -> list[int]:
+    return [sequence for sequence, _ in released]
+
+
+def test_packets_in_order_pass_at_once() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    assert [numbers(reorder.push(sequence, 0, 0)) for sequence in (70000, 70001, 70002)] == [[70000], [70001], [70002]]
+    assert not reorder.held and not reorder.missing
+
+
+def test_a_swapped_pair_comes_out_in_order_and_is_never_asked_for() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(10, 0, 0)
+    assert reorder.push(12, 0, 0) == []
+    assert reorder.requests(5) == []
+    assert numbers(reorder.push(11, 0, 6)) == [11, 12]
+    assert reorder.recovered == 0
+
+
+def test_a_lost_packet_is_asked_for_again_and_again_and_then_given_up() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    reorder.push(3, 0, 0)
+    asked = [now for now in range(0, HOLD_MS, 5) if reorder.requests(now)]
+    assert asked[0] == 15
+    assert len(asked) == MOST_ASKS
+    assert reorder.expire(HOLD_MS - 1) == []
+    assert numbers(reorder.expire(HOLD_MS)) == [3]
+    assert reorder.given_up == 1
+    assert reorder.push(2, 0, HOLD_MS + 1) == []
+    assert reorder.late == 1
+
+
+def test_a_packet_that_comes_after_it_was_asked_for_is_recovered_and_times_the_way() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    reorder.push(3, 0, 0)
+    assert reorder.requests(20) == [2]
+    assert numbers(reorder.push(2, 0, 100)) == [2, 3]
+    assert (reorder.recovered, reorder.rtt_ms) == (1, 80)
+
+
+def test_a_jump_back_starts_anew() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(5000, 0, 0)
+    assert numbers(reorder.push(5000 - FARTHEST_BACK - 1, 0, 0)) == [4487]
+    assert reorder.restarts == 1
+    assert numbers(reorder.push(4488, 0, 0)) == [4488]
+
+
+def test_a_jump_far_ahead_starts_anew_and_keeps_what_was_held() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    reorder.push(3, 0, 0)
+    assert numbers(reorder.push(4 + FARTHEST_AHEAD, 0, 0)) == [3, 4 + FARTHEST_AHEAD]
+
+
+def test_the_fast_path_beside_it_keeps_the_order() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    for sequence in range(2, 50):  # what a caller does while nothing is held
+        assert reorder.expected == sequence and not reorder.held
+        reorder.expected = sequence + 1
+    assert reorder.push(51, 0, 0) == []
+    assert set(reorder.missing) == {50}
+    assert numbers(reorder.push(50, 0, 1)) == [50, 51]
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(1, 300),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 30), st.integers(0, 40)), max_size=400),
+)
+def test_any_arrivals_come_out_once_rising_and_bounded(first: int, arrivals: list[tuple[int, int, int]]) -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    released = numbers(reorder.push(first, first, 0))
+    now = 0
+    for offset, _, pause in arrivals:
+        now += pause
+        out = reorder.push(first + offset, first + offset, now) + reorder.expire(now)
+        assert all(sequence == packet for sequence, packet in out)
+        released += numbers(out)
+        reorder.requests(now)
+        assert len(reorder.held) <= MOST_HELD
+        assert all(now - missing.seen_ms < HOLD_MS for missing in reorder.missing.values())
+    released += numbers(reorder.flush())
+    assert released == sorted(set(released))
+    assert set(released) <= {first, *(first + offset for offset, _, _ in arrivals)}
+    assert not reorder.held and not reorder.missing
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=60, unique=True))
+def test_within_the_hold_every_packet_that_arrives_is_released(order: list[int]) -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    released = numbers(reorder.push(0, 0, 0))
+    for sequence in order:
+        released += numbers(reorder.push(sequence + 1, 0, 1))
+    released += numbers(reorder.flush())
+    assert released == [0, *sorted(sequence + 1 for sequence in order)]

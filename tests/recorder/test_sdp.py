@@ -1,0 +1,149 @@
+"""Offers read, codecs chosen, answers written; and every offer we cannot record refused with its reason."""
+
+from __future__ import annotations
+
+import pytest
+from aiortc.sdp import SessionDescription
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder.dtls import Fingerprint
+from recorder.ice import Credentials
+from recorder.messages import OfferProblem, OfferRefused
+from recorder.sdp import OFFER_LIMIT_BYTES, Offer, read_offer, write_answer
+from tests.recorder.offers import CHROMIUM, FINGERPRINT, audio_only, without
+
+BOTH = ("h264", "vp8")
+
+
+def answer_to(offer: Offer, addresses: tuple[str, ...] = ("192.0.2.1", "2001:db8::1"), bitrate: int = 2_500_000) -> str:
+    return write_answer(
+        offer, Credentials("0xUfrag", "p" * 24), Fingerprint("sha-256", "CD:" * 31 + "CD"), addresses, 3478, bitrate
+    )
+
+
+def refusal(offer: str, codecs: tuple[str, ...] = BOTH) -> OfferProblem:
+    with pytest.raises(OfferRefused) as raised:
+        read_offer(offer, codecs)
+    return raised.value.reason
+
+
+def test_h264_in_packetization_mode_1_and_constrained_baseline_is_chosen_first() -> None:
+    video = read_offer(CHROMIUM, BOTH).video
+    assert video is not None
+    assert (video.codec, video.payload_type, video.rtx_type) == ("h264", 102, 103)
+
+
+def test_the_order_of_codecs_is_ours() -> None:
+    video = read_offer(CHROMIUM, ("vp8", "h264")).video
+    assert video is not None
+    assert (video.codec, video.payload_type, video.rtx_type) == ("vp8", 96, 97)
+
+
+def test_the_answer_is_one_that_another_implementation_reads() -> None:
+    offer = read_offer(CHROMIUM, ("vp8",))
+    session = SessionDescription.parse(answer_to(offer))
+    assert [media.kind for media in session.media] == ["audio", "video"]
+    for media, types in zip(session.media, ([111], [96, 97]), strict=True):
+        assert media.fmt == types
+        assert media.direction == "recvonly"
+        assert media.ice.iceLite
+        assert media.dtls is not None and media.dtls.role == "server"
+        assert [(item.ip, item.port) for item in media.ice_candidates] == [("192.0.2.1", 3478), ("2001:db8::1", 3478)]
+        assert media.ice_candidates[0].priority > media.ice_candidates[1].priority
+    assert session.group[0].items == ["0", "1"]
+
+
+def test_only_feedback_that_was_offered_is_answered() -> None:
+    answer = answer_to(read_offer(CHROMIUM, ("vp8",)))
+    assert "a=rtcp-fb:96 transport-cc" in answer
+    assert "a=rtcp-fb:96 nack pli" in answer
+    assert "a=rtcp-fb:111 nack" not in answer
+    assert "goog-remb" not in answer
+    bare = without(CHROMIUM, "a=extmap:3 ")
+    assert "a=rtcp-fb:96 goog-remb" in answer_to(read_offer(bare, ("vp8",)))
+
+
+def test_10_sideways_phone_video_the_orientation_extension_is_never_answered() -> None:
+    assert "urn:3gpp:video-orientation" in CHROMIUM
+    assert "orientation" not in answer_to(read_offer(CHROMIUM, BOTH))
+
+
+def test_the_bitrate_starts_high_and_is_capped() -> None:
+    assert "x-google-start-bitrate=1000;x-google-max-bitrate=2500" in answer_to(read_offer(CHROMIUM, ("vp8",)))
+    low = answer_to(read_offer(CHROMIUM, ("vp8",)), bitrate=800_000)
+    assert "x-google-start-bitrate=720;x-google-max-bitrate=800" in low
+    assert "b=TIAS:800000" in low
+    assert "usedtx=0" in low
+
+
+def test_sound_alone_is_an_offer_without_video() -> None:
+    offer = read_offer(audio_only(CHROMIUM), BOTH)
+    assert offer.video is None and offer.audio is not None
+    assert "m=video" not in answer_to(offer)
+
+
+def test_a_second_camera_and_a_data_channel_are_declined_in_place() -> None:
+    second = CHROMIUM[CHROMIUM.index("m=video") :].replace("a=mid:1", "a=mid:2")
+    data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n"
+    offer = read_offer(CHROMIUM.replace("BUNDLE 0 1", "BUNDLE 0 1 2 3") + second + data, BOTH)
+    session = SessionDescription.parse(answer_to(offer))
+    assert [media.port for media in session.media] == [9, 9, 0, 0]
+    assert session.group[0].items == ["0", "1"]
+
+
+def test_14_a_codec_we_do_not_record_is_refused_before_answering() -> None:
+    assert refusal(CHROMIUM, ("vp9x",)) is OfferProblem.NO_VIDEO_CODEC
+    no_opus = without(CHROMIUM, "a=rtpmap:111", "a=fmtp:111")
+    assert refusal(no_opus) is OfferProblem.NO_AUDIO_CODEC
+
+
+def test_an_offer_without_sound_is_refused() -> None:
+    video_only = CHROMIUM[: CHROMIUM.index("m=audio")] + CHROMIUM[CHROMIUM.index("m=video") :]
+    assert refusal(video_only.replace("BUNDLE 0 1", "BUNDLE 1")) is OfferProblem.NO_AUDIO_CODEC
+
+
+def test_an_offer_that_sends_nothing_is_refused() -> None:
+    assert refusal(CHROMIUM.replace("a=sendonly", "a=recvonly")) is OfferProblem.NO_MEDIA
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        without(CHROMIUM, "a=fingerprint"),
+        without(CHROMIUM, "a=setup"),
+        CHROMIUM.replace("a=setup:actpass", "a=setup:passive"),
+        CHROMIUM.replace(FINGERPRINT, "sha-1 AB:CD"),
+    ],
+    ids=["no fingerprint", "no role", "passive", "weak digest"],
+)
+def test_an_offer_without_dtls_we_can_check_is_refused(offer: str) -> None:
+    assert refusal(offer) in (OfferProblem.NOT_SECURE, OfferProblem.MALFORMED)
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        "",
+        "v=0\r\n",
+        "not sdp at all",
+        CHROMIUM.replace("a=mid:1", "a=mid:0"),
+        CHROMIUM.replace("a=mid:1", "a=mid:" + "x" * 40),
+        CHROMIUM.replace("a=group:BUNDLE 0 1\r\n", ""),
+        without(CHROMIUM, "a=ice-ufrag"),
+        CHROMIUM + "a=x\r\n" * (OFFER_LIMIT_BYTES // 5),
+        CHROMIUM.replace("96 97 102", "96 97 300"),
+    ],
+)
+def test_malformed_offers_are_refused(offer: str) -> None:
+    assert refusal(offer) in (OfferProblem.MALFORMED, OfferProblem.NO_MEDIA)
+
+
+@settings(max_examples=150)
+@given(st.integers(0, len(CHROMIUM) - 1), st.integers(0, 60), st.text(max_size=30))
+def test_any_damage_to_an_offer_is_read_or_refused(position: int, length: int, text: str) -> None:
+    damaged = CHROMIUM[:position] + text + CHROMIUM[position + length :]
+    try:
+        answer_to(read_offer(damaged, BOTH))
+    except OfferRefused:
+        return

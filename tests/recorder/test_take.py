@@ -1,0 +1,298 @@
+"""One take's clock, against an injected one: when it starts, when it ends, what an outage costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recorder.depacketize import SILENCE, Frame
+from recorder.messages import (
+    Arm,
+    EndReason,
+    Event,
+    NeverStarted,
+    OutageBegan,
+    OutageEnded,
+    PeerId,
+    TakeEnding,
+    TakeId,
+    TakeNotStarted,
+    TakeProgress,
+    TakeStarted,
+)
+from recorder.mux import MuxClosed, Writer
+from recorder.sdp import TrackOffer
+from recorder.take import Phase, Take
+from recorder.track import Track
+
+S = 1_000_000
+FRAME_US = 33_333
+SOUND_US = 20_000
+FIRST_RTP = 1 << 32
+
+
+class Camera:
+    """A peer with an injected clock: sends pictures and sound as they would arrive."""
+
+    def __init__(self, folder: Path, writer: Writer, video: bool = True, limit_ms: int = 10_000) -> None:
+        self.now_us = 1000 * S
+        self.events: list[Event] = []
+        self.ended: list[Take] = []
+        self.video = Track(TrackOffer("1", "video", "vp8", 96, 97, 90000, 0, 0, {}, frozenset())) if video else None
+        self.audio: Track | None = Track(TrackOffer("0", "audio", "opus", 111, 0, 48000, 0, 3, {}, frozenset()))
+        self.last_media_us = self.now_us
+        self.key_asked_us: list[int] = []
+        self.muted: set[str] = set()
+        self._next = {"video": self.now_us, "audio": self.now_us}
+        self._want_key = True
+        self.answers_requests = True
+        self.take = Take(
+            Arm(TakeId("take"), PeerId("peer"), str(folder), 1000, limit_ms, 1 << 30),
+            self,
+            writer,
+            self.events.append,
+            self.ended.append,
+            self.now_us,
+            lambda: self.now_us // 1000,
+        )
+
+    def request_key(self) -> None:
+        self.key_asked_us.append(self.now_us)
+        self._want_key = self.answers_requests
+
+    def run(self, seconds: float, tick_us: int = 10_000) -> None:
+        """Time passes, in steps of the worker's turn; the sender's own clock never stops."""
+        end = self.now_us + round(seconds * S)
+        while self.now_us < end:
+            self.now_us += tick_us
+            for kind, step in (("video", FRAME_US), ("audio", SOUND_US)):
+                while self._next[kind] <= self.now_us:
+                    at, self._next[kind] = self._next[kind], self._next[kind] + step
+                    self._send(kind, at)
+            self.take.tick(self.now_us)
+
+    def _send(self, kind: str, at_us: int) -> None:
+        if kind in self.muted or (kind == "video" and self.video is None):
+            return
+        self.last_media_us = at_us
+        if kind == "video" and self.video is not None:
+            key, self._want_key = self._want_key, False
+            if key:
+                self.video.key_arrived_ms = at_us // 1000
+            rtp = FIRST_RTP + at_us * 9 // 100
+            self.take.video_frame(Frame(bytes(100), key, 1280, 720, True), rtp, at_us)
+        else:
+            self.take.audio_frame(Frame(SILENCE, True, 0, 0, True), FIRST_RTP + at_us * 6 // 125, at_us, 90)
+
+    def close(self) -> MuxClosed:
+        assert self.take.mux is not None
+        closed = self.take.mux.close().result(10)
+        if closed.lock is not None:
+            closed.lock.release()
+        return closed
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    found = Writer()
+    found.start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def camera(tmp_path: Path, writer: Writer) -> Camera:
+    return Camera(tmp_path / "take", writer)
+
+
+def test_a_take_starts_at_zero_with_a_key_frame_asked_for_shortly_before(camera: Camera) -> None:
+    camera.run(1.1)
+    (started,) = camera.of(TakeStarted)
+    assert isinstance(started, TakeStarted)
+    zero_ms = 1000 * 1000 + 1000
+    assert zero_ms - 150 <= started.at_unix_ms <= zero_ms + 50
+    assert len(camera.key_asked_us) == 1
+    assert camera.take.phase is Phase.RECORDING
+
+
+def test_5_black_start_a_take_waits_for_a_key_frame_when_the_first_request_is_lost(camera: Camera) -> None:
+    camera.answers_requests = False
+    camera.run(2.0)
+    assert camera.of(TakeStarted) == []
+    assert len(camera.key_asked_us) >= 3
+    camera.answers_requests = True
+    camera.run(0.5)
+    assert len(camera.of(TakeStarted)) == 1
+
+
+def test_a_countdown_without_a_key_frame_ends_uncharged_after_10_s(camera: Camera) -> None:
+    camera.muted = {"video"}
+    camera.run(10.9)
+    assert camera.events == []
+    camera.run(0.2)
+    assert camera.events == [TakeNotStarted(TakeId("take"), NeverStarted.NO_KEY_FRAME)]
+    assert camera.take.phase is Phase.DONE and camera.take.mux is None
+
+
+def test_a_stop_in_the_countdown_ends_it_uncharged(camera: Camera) -> None:
+    camera.run(0.5)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    assert camera.events == [TakeNotStarted(TakeId("take"), NeverStarted.CANCELLED)]
+
+
+def test_a_take_ends_at_its_limit_when_nobody_says_anything(camera: Camera) -> None:
+    camera.run(12)
+    (ending,) = camera.of(TakeEnding)
+    assert ending == TakeEnding(TakeId("take"), EndReason.LIMIT, 10_000)
+    assert camera.ended == [camera.take]
+    written = camera.close().written
+    assert written.video_frames in (300, 301)
+    assert abs(written.last_us - 10 * S) <= 40_000
+    assert camera.take.frames == written.video_frames
+
+
+def test_a_stop_keeps_what_was_said_until_then_and_nothing_after(camera: Camera) -> None:
+    camera.run(4)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    ended_at = camera.take.elapsed_us(camera.now_us)
+    camera.run(0.5)
+    assert camera.ended == [camera.take]
+    written = camera.close().written
+    assert abs(written.last_us - ended_at) <= 40_000
+    assert camera.take.elapsed_us(camera.now_us + 5 * S) == ended_at
+
+
+def test_progress_is_told_every_second(camera: Camera) -> None:
+    camera.run(5)
+    elapsed = [event.elapsed_ms for event in camera.events if isinstance(event, TakeProgress)]
+    assert [round(item / 1000) for item in elapsed] == [1, 2, 3, 4]
+    last = camera.of(TakeProgress)[-1]
+    assert isinstance(last, TakeProgress)
+    assert (last.level, last.packets_lost, last.remaining_ms) == (90, 0, 10_000 - last.elapsed_ms)
+
+
+def test_key_frames_are_asked_for_every_4_s(camera: Camera) -> None:
+    camera.run(9.9)
+    asked = [now - camera.key_asked_us[0] for now in camera.key_asked_us]
+    assert [round(item / S) for item in asked] == [0, 4, 8]
+
+
+def test_an_outage_is_not_charged_and_is_cut_out_of_the_file(camera: Camera) -> None:
+    camera.run(4)
+    camera.muted = {"video", "audio"}
+    camera.run(8)
+    (began,) = camera.of(OutageBegan)
+    assert isinstance(began, OutageBegan)
+    before = camera.take.elapsed_us(camera.now_us)
+    assert abs(before - 3 * S) <= 150_000
+    camera.muted = set()
+    camera.run(0.1)
+    (ended,) = camera.of(OutageEnded)
+    assert isinstance(ended, OutageEnded)
+    assert abs(ended.outage_ms - 8000) <= 60
+    camera.run(8)
+    assert camera.of(TakeEnding) == [TakeEnding(TakeId("take"), EndReason.LIMIT, 10_000)]
+    written = camera.close().written
+    assert abs(written.last_us - 10 * S) <= 60_000
+    assert written.video_frames in range(298, 303)
+
+
+def test_silence_on_one_track_is_no_outage(camera: Camera) -> None:
+    camera.run(3)
+    camera.muted = {"audio"}
+    camera.run(9)
+    assert camera.of(OutageBegan) == []
+    assert camera.of(TakeEnding) == [TakeEnding(TakeId("take"), EndReason.LIMIT, 10_000)]
+
+
+def test_12_muted_sound_does_not_shorten_the_track(camera: Camera) -> None:
+    camera.run(3)
+    camera.muted = {"audio"}
+    camera.run(9)
+    written = camera.close().written
+    assert written.audio_packets == pytest.approx(500, abs=10)
+
+
+def test_1_sound_that_starts_3_s_late_begins_in_its_place(camera: Camera) -> None:
+    camera.muted = {"audio"}
+    camera.run(4.1)
+    camera.muted = set()
+    camera.run(8)
+    written = camera.close().written
+    assert written.audio_packets == pytest.approx(500, abs=10)
+
+
+def test_a_fourth_outage_ends_the_take_and_keeps_it(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(2)
+    for _ in range(4):
+        camera.muted = {"video", "audio"}
+        camera.run(2)
+        camera.muted = set()
+        camera.run(1)
+    (ending,) = camera.of(TakeEnding)
+    assert isinstance(ending, TakeEnding)
+    assert ending.reason is EndReason.OUTAGE
+    assert camera.close().written.video_frames > 60
+
+
+def test_an_outage_past_90_s_ends_the_take_and_keeps_it(camera: Camera) -> None:
+    camera.run(3)
+    camera.muted = {"video", "audio"}
+    camera.run(89)
+    assert camera.of(TakeEnding) == []
+    camera.run(2.5)
+    (ending,) = camera.of(TakeEnding)
+    assert isinstance(ending, TakeEnding)
+    assert (ending.reason, round(ending.elapsed_ms / 1000)) == (EndReason.OUTAGE, 2)
+
+
+def test_15_a_sender_frozen_for_8_s_continues_in_the_same_file(camera: Camera) -> None:
+    camera.run(3)
+    camera.muted = {"video", "audio"}
+    camera.run(8)
+    camera.muted = set()
+    camera.run(9)
+    written = camera.close().written
+    assert len(camera.of(TakeStarted)) == 1 and camera.ended == [camera.take]
+    assert abs(written.last_us - 10 * S) <= 60_000
+
+
+def test_7_a_timestamp_jump_does_not_lengthen_the_file(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera.run(5)
+    monkeypatch.setattr(f"{__name__}.FIRST_RTP", FIRST_RTP + (1 << 30))
+    camera.run(7)
+    written = camera.close().written
+    assert abs(written.last_us - 10 * S) <= 100_000
+
+
+def test_a_track_that_begins_anew_goes_on_in_the_same_file(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera.run(5)
+    monkeypatch.setattr(f"{__name__}.FIRST_RTP", FIRST_RTP // 2)
+    camera.take.track_restarted("video")
+    camera.take.track_restarted("audio")
+    camera.run(7)
+    written = camera.close().written
+    assert abs(written.last_us - 10 * S) <= 100_000
+    assert written.video_frames == pytest.approx(300, abs=3)
+
+
+def test_sound_alone_starts_at_zero_and_ends_at_its_limit(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, video=False)
+    camera.run(12)
+    assert camera.of(TakeEnding) == [TakeEnding(TakeId("take"), EndReason.LIMIT, 10_000)]
+    written = camera.close().written
+    assert (written.video_frames, written.codec) == (0, "")
+    assert written.audio_packets == pytest.approx(500, abs=3)
+
+
+def test_sound_alone_without_a_packet_never_starts(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, video=False)
+    camera.muted = {"audio"}
+    camera.run(11.2)
+    assert camera.events == [TakeNotStarted(TakeId("take"), NeverStarted.NO_SOUND)]

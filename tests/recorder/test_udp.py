@@ -1,0 +1,203 @@
+"""Datagrams nobody should send, to a worker's real socket: counted, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aioice import stun
+
+from recorder.messages import (
+    Arm,
+    CallProblem,
+    Connect,
+    Connected,
+    Disconnect,
+    Done,
+    Event,
+    OfferProblem,
+    PeerChanged,
+    PeerId,
+    PeerState,
+    Refused,
+    Stop,
+    TakeId,
+)
+from recorder.worker import Worker, WorkerSettings
+from tests.recorder.offers import CHROMIUM
+
+
+class Bench:
+    """A worker in this process, a socket to shoot at it from, and what it said."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.events: list[Event] = []
+        self.folder = folder
+        self.worker = Worker(
+            WorkerSettings(
+                number=0, version="test", port=0, recordings_dir=str(folder),
+                **{"min_free_disk_bytes": 0, **settings},  # type: ignore[arg-type]
+            ),
+            self.events.append,
+        )  # fmt: skip
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+
+    def send(self, *datagrams: bytes) -> None:
+        for datagram in datagrams:
+            self.socket.sendto(datagram, ("127.0.0.1", self.worker.udp.port))
+
+    def count(self, name: str) -> int:
+        return self.worker.counters()[name]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def connect(self, peer: str = "peer") -> tuple[str, str]:
+        """Our ufrag and password of a new peer."""
+        reply = await self.worker.call(Connect(PeerId(peer), CHROMIUM))
+        assert isinstance(reply, Connected)
+        lines = dict(
+            line[2:].split(":", 1) for line in reply.answer_sdp.splitlines() if line[:7] in ("a=ice-u", "a=ice-p")
+        )
+        return lines["ice-ufrag"], lines["ice-pwd"]
+
+
+def check(ufrag: str, password: str) -> bytes:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    message.attributes["USERNAME"] = f"{ufrag}:4ZcD"
+    message.add_message_integrity(password.encode())
+    return bytes(message)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    found = Bench(tmp_path)
+    await found.worker.start()
+    yield found
+    found.socket.close()
+    await found.worker.stop()
+
+
+async def test_empty_and_oversized_datagrams_are_counted_and_dropped(bench: Bench) -> None:
+    bench.send(b"", b"\x80", bytes(1501), b"\x80" * 9000)
+    await bench.until(lambda: bench.count("bad_size") == 4)
+    assert bench.count("errors") == 0
+
+
+async def test_media_and_dtls_from_an_unknown_address_are_dropped(bench: Bench) -> None:
+    bench.send(b"\x80\x60" + bytes(100), b"\x16\xfe\xfd" + bytes(50), b"\x80\xc8" + bytes(40))
+    await bench.until(lambda: bench.count("unknown_sender") == 3)
+    assert bench.count("errors") == 0
+
+
+async def test_a_check_for_nobody_is_counted(bench: Bench) -> None:
+    bench.send(check("0xNobody", "p" * 24))
+    await bench.until(lambda: bench.count("unknown_check") == 1)
+
+
+async def test_a_signed_check_is_answered_and_one_with_a_wrong_password_is_not(bench: Bench) -> None:
+    ufrag, password = await bench.connect()
+    bench.send(check(ufrag, "wrong" * 5), check(ufrag, password))
+    received: list[bytes] = []
+
+    def readable() -> bool:
+        try:
+            received.append(bench.socket.recv(2000))
+        except BlockingIOError:
+            return False
+        return True
+
+    await bench.until(readable)
+    reply = stun.parse_message(received[0])
+    assert reply.attributes["XOR-MAPPED-ADDRESS"] == bench.socket.getsockname()
+    assert reply.check_message_integrity(password.encode())
+    assert not readable() or stun.parse_message(received[1]).message_class is not stun.Class.ERROR
+
+
+async def test_garbage_of_every_kind_and_from_a_known_address_raises_nothing(bench: Bench) -> None:
+    ufrag, password = await bench.connect()
+    bench.send(check(ufrag, password))
+    await bench.until(lambda: bool(bench.worker.udp.routes))
+    chance = random.Random(7)
+    sent = 0
+    for _ in range(60):
+        for _ in range(50):
+            first = chance.choice((0, 1, 22, 23, 64, 100, 128, 144, 191, 255))
+            bench.send(bytes([first]) + chance.randbytes(chance.randrange(1, 1400)))
+        sent += 50
+        await bench.until(lambda wanted=sent: bench.count("datagrams") >= wanted)
+    assert bench.count("errors") == 0
+    assert bench.count("live_peers") == 1
+
+
+async def test_a_flood_of_checks_costs_no_more_than_its_share(bench: Bench) -> None:
+    ufrag, password = await bench.connect()
+    message = check(ufrag, password)
+    bench.send(*[message] * 500)
+    await bench.until(lambda: bench.count("datagrams") >= 500)
+    (peer,) = bench.worker._peers.values()
+    assert peer.counters.refused_checks >= 300
+
+
+async def test_an_unreadable_offer_is_refused_and_a_full_worker_says_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, max_live=1)
+    await bench.worker.start()
+    reply = await bench.worker.call(Connect(PeerId("a"), "nonsense"))
+    assert isinstance(reply, Refused) and reply.problem == OfferProblem.NO_MEDIA
+    await bench.connect("b")
+    reply = await bench.worker.call(Connect(PeerId("c"), CHROMIUM))
+    assert isinstance(reply, Refused) and reply.problem == OfferProblem.BUSY
+    assert isinstance(await bench.worker.call(Disconnect(PeerId("b"))), Done)
+    await bench.until(lambda: bench.count("live_peers") == 0)
+    assert PeerChanged(PeerId("b"), PeerState.GONE, "disconnected") in bench.events
+    await bench.connect("c")
+    bench.socket.close()
+    await bench.worker.stop()
+
+
+@pytest.mark.parametrize(
+    ("order", "problem"),
+    [
+        (Arm(TakeId("t"), PeerId("nobody"), "/tmp/x", 0, 1000, 1), CallProblem.UNKNOWN_PEER),
+        (Arm(TakeId("../t"), PeerId("peer"), "/tmp/x", 0, 1000, 1), CallProblem.MALFORMED),
+        (Arm(TakeId("t"), PeerId("peer"), "relative", 0, 1000, 1), CallProblem.MALFORMED),
+        (Arm(TakeId("t"), PeerId("peer"), "/tmp/x", -1, 1000, 1), CallProblem.MALFORMED),
+        (Arm(TakeId("t"), PeerId("peer"), "/tmp/x", 0, 0, 1), CallProblem.MALFORMED),
+    ],
+)
+async def test_an_order_that_makes_no_sense_is_refused(bench: Bench, order: Arm, problem: CallProblem) -> None:
+    await bench.connect()
+    reply = await bench.worker.call(order)
+    assert isinstance(reply, Refused) and reply.problem == problem
+
+
+async def test_a_peer_records_one_take_at_a_time(bench: Bench) -> None:
+    await bench.connect()
+    folder = str(bench.folder / "x")
+    order = Arm(TakeId("first"), PeerId("peer"), folder, 0, 1000, 1 << 20)
+    assert isinstance(await bench.worker.call(order), Done)
+    reply = await bench.worker.call(order)
+    assert isinstance(reply, Refused) and reply.problem == CallProblem.DUPLICATE_TAKE
+    reply = await bench.worker.call(Arm(TakeId("second"), PeerId("peer"), folder, 0, 1000, 1 << 20))
+    assert isinstance(reply, Refused) and reply.problem == CallProblem.PEER_BUSY
+    assert isinstance(await bench.worker.call(Stop(TakeId("first"))), Done)
+    reply = await bench.worker.call(Stop(TakeId("first")))
+    assert isinstance(reply, Refused) and reply.problem == CallProblem.UNKNOWN_TAKE
+
+
+async def test_a_disk_that_is_too_full_takes_no_new_recording(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, min_free_disk_bytes=1 << 60)
+    await bench.worker.start()
+    await bench.connect()
+    reply = await bench.worker.call(Arm(TakeId("t"), PeerId("peer"), str(tmp_path / "x"), 0, 1000, 1 << 20))
+    assert isinstance(reply, Refused) and reply.problem == CallProblem.DISK_FULL
+    bench.socket.close()
+    await bench.worker.stop()
