@@ -1,0 +1,192 @@
+"""A candidate's media connection: which peer of the recorder it is, and what it is known to do.
+
+One offer is answered at a time; the newest waits, those between are refused. Calls of the recorder run as tasks of the
+session and come back as `OfferAnswered`; nothing here waits. Whether an offer may come now is the session's to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recorder.messages import Connected, OfferProblem, OfferRefused, PeerId, PeerState, RecorderError
+from signaling.codes import ErrorCode
+from signaling.messages import Answer, Media
+from signaling.surroundings import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, Recorders
+from signaling.tabs import Page
+from signaling.wire import error
+from storage.ids import new_id
+
+log = logging.getLogger(__name__)
+
+OFFER_CODES: dict[OfferProblem, ErrorCode] = {
+    OfferProblem.MALFORMED: ErrorCode.OFFER_MALFORMED,
+    OfferProblem.NO_VIDEO_CODEC: ErrorCode.NO_VIDEO_CODEC,
+    OfferProblem.NO_AUDIO_CODEC: ErrorCode.NO_AUDIO_CODEC,
+    OfferProblem.NO_MEDIA: ErrorCode.NO_MEDIA,
+    OfferProblem.NOT_SECURE: ErrorCode.NOT_SECURE,
+    OfferProblem.BUSY: ErrorCode.RECORDER_BUSY,
+}
+
+_MEDIA: dict[PeerState, Media] = {
+    PeerState.CONNECTING: Media.CONNECTING,
+    PeerState.LIVE: Media.LIVE,
+    PeerState.STALLED: Media.STALLED,
+    PeerState.GONE: Media.NONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """The recorder answered, or refused with `problem`."""
+
+    peer_id: PeerId
+    page: Page
+    connected: Connected | None
+    problem: ErrorCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    id: PeerId
+    tab: str
+    has_video: bool
+    state: PeerState
+
+
+class Link:
+    """Owned by one session. `spawn` runs a coroutine as the session's task, `post` puts into its inbox,
+    `claim` and `release` tell the hub whose events a peer's are."""
+
+    def __init__(
+        self,
+        recorders: Recorders,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        post: Callable[[OfferAnswered], None],
+        claim: Callable[[PeerId], None],
+        release: Callable[[PeerId], None],
+    ) -> None:
+        self._recorders = recorders
+        self._spawn = spawn
+        self._post = post
+        self._claim = claim
+        self._release = release
+        self._peer: _Peer | None = None
+        self._connecting: PeerId | None = None
+        self._early: PeerState | None = None
+        self._next: tuple[Page, str] | None = None
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        return self._peer.id if self._peer else None
+
+    @property
+    def tab(self) -> str | None:
+        """The page that made the connection."""
+        return self._peer.tab if self._peer else None
+
+    @property
+    def live(self) -> bool:
+        return self._peer is not None and self._peer.state is PeerState.LIVE
+
+    @property
+    def audio_only(self) -> bool:
+        return self._peer is not None and not self._peer.has_video
+
+    @property
+    def media(self) -> Media:
+        if self._peer is not None:
+            return _MEDIA[self._peer.state]
+        return Media.CONNECTING if self._connecting else Media.NONE
+
+    def offer(self, page: Page, sdp: str) -> None:
+        """Answers this offer as soon as the one before is done with."""
+        if self._connecting is None:
+            self._begin(page, sdp)
+            return
+        if self._next is not None:
+            _refuse(self._next[0], ErrorCode.OFFER_REPLACED)
+        self._next = (page, sdp)
+
+    def answered(self, done: OfferAnswered, refusal: ErrorCode | None) -> bool:
+        """Takes the new connection, unless a newer offer waits or `refusal` is set. True if it is the one now."""
+        self._connecting, early, self._early = None, self._early, None
+        waiting, self._next = self._next, None
+        problem = done.problem or (ErrorCode.OFFER_REPLACED if waiting else refusal)
+        if waiting is not None:
+            self._begin(*waiting)
+        if problem is not None or done.connected is None:
+            self._free(done.peer_id)
+            _refuse(done.page, problem or ErrorCode.RECORDER_UNAVAILABLE)
+            return False
+        if self._peer is not None:
+            self._free(self._peer.id)
+        state = early or PeerState.CONNECTING
+        self._peer = _Peer(done.peer_id, done.page.tab, done.connected.has_video, state)
+        done.page.tell(Answer(done.connected.answer_sdp))
+        if state is PeerState.GONE:
+            self.gone()
+        return True
+
+    def changed(self, peer_id: PeerId, state: PeerState) -> bool:
+        """The recorder says so. False if it is not about this connection, or says nothing new."""
+        if peer_id == self._connecting:
+            self._early = state
+            return False
+        if self._peer is None or self._peer.id != peer_id or self._peer.state is state:
+            return False
+        self._peer = replace(self._peer, state=state)
+        if state is PeerState.GONE:
+            self.gone()
+        return True
+
+    def gone(self) -> None:
+        """The recorder knows this peer no more."""
+        if self._peer is not None:
+            self._release(self._peer.id)
+            self._peer = None
+
+    def drop(self) -> bool:
+        """Frees the connection at the recorder; False if there was none."""
+        if self._peer is None:
+            return False
+        self._free(self._peer.id)
+        self._peer = None
+        return True
+
+    def _begin(self, page: Page, sdp: str) -> None:
+        peer_id = PeerId(new_id())
+        self._connecting = peer_id
+        self._claim(peer_id)
+        self._spawn(self._connect(peer_id, page, sdp))
+
+    async def _connect(self, peer_id: PeerId, page: Page, sdp: str) -> None:
+        connected: Connected | None = None
+        problem: ErrorCode | None = None
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connected = await self._recorders.connect(peer_id, sdp)
+        except OfferRefused as refused:
+            problem = OFFER_CODES[refused.reason]
+        except (RecorderError, TimeoutError) as trouble:
+            log.warning("peer %s: the recorder did not answer an offer: %s", peer_id, trouble or "timeout")
+            problem = ErrorCode.RECORDER_UNAVAILABLE
+        self._post(OfferAnswered(peer_id, page, connected, problem))
+
+    def _free(self, peer_id: PeerId) -> None:
+        self._release(peer_id)
+        self._spawn(self._disconnect(peer_id))
+
+    async def _disconnect(self, peer_id: PeerId) -> None:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await self._recorders.disconnect(peer_id)
+        except (RecorderError, TimeoutError) as trouble:
+            log.warning("peer %s: not freed, it will be when it is silent: %s", peer_id, trouble or "timeout")
+
+
+def _refuse(page: Page, code: ErrorCode) -> None:
+    page.tell(error(code, "offer"))

@@ -1,0 +1,352 @@
+"""One interview while somebody is in it: everything that happens waits in one queue, and one loop decides.
+
+Each step is decided and written by `conduct`, carried out by `orders` and `link`, then told to the pages (`view`).
+Knows no socket: pages are `tabs.Page`. Which sessions exist, and whose a recorder's event is, is `hub`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, assert_never
+
+from recorder.messages import PeerChanged, TakeId, TakeProgress, TakeStarted
+from signaling import record, view, wire
+from signaling.codes import ErrorCode
+from signaling.conduct import Conduct, DatabaseTrouble
+from signaling.decision import Effect, StopTake
+from signaling.happenings import Asked, Attached, Detached, Item, Registry, Reload, Settled, TakeEvent, take_of
+from signaling.inbox import Inbox
+from signaling.interview import Resumed, Tick, refusal_by_status
+from signaling.link import Link, OfferAnswered
+from signaling.messages import (
+    Ask,
+    CloseCode,
+    Confirm,
+    Hello,
+    Media,
+    Offer,
+    Record,
+    Remove,
+    Reveal,
+    Send,
+    State,
+    Stop,
+    TakeOver,
+)
+from signaling.orders import Doubtful, Orders, StopFailed
+from signaling.recording import Recording
+from signaling.sending import Checked, Submission
+from signaling.surroundings import Surroundings
+from signaling.tabs import Page, Tabs
+from storage.states import AnswerState
+
+log = logging.getLogger(__name__)
+
+LONGEST_SLEEP_S = 5.0
+
+
+class LiveSession:
+    """Everything public but `run` only enqueues. `run` is the hub's, and ends when nothing is left to wait for."""
+
+    def __init__(self, around: Surroundings, invitation_id: str, registry: Registry) -> None:
+        self.invitation_id = invitation_id
+        self._around = around
+        self._registry = registry
+        self._inbox: Inbox[Item] = Inbox(around.limits.asks_waiting, around.limits.events_waiting)
+        self._tabs = Tabs()
+        self._orders = Orders(around, invitation_id, self._spawn, self.post)
+        self._link = Link(
+            around.recorders,
+            self._spawn,
+            self.post,
+            lambda peer_id: registry.claim_peer(self, peer_id),
+            registry.release_peer,
+        )
+        self._submission = Submission(around, invitation_id, self._spawn, self.post)
+        self._recording = Recording()
+        self._conduct: Conduct
+        self._tasks: asyncio.TaskGroup
+        self._alone_since_s = around.clock.monotonic()
+        self._had_expired = False
+        self._changed = False
+
+    def attach(self, page: Page) -> None:
+        """A page said hello; it gets the state."""
+        if not self._inbox.put(Attached(page)):
+            page.close(CloseCode.RESTARTING)
+
+    def detach(self, page: Page) -> None:
+        self._inbox.put(Detached(page))
+
+    def ask(self, page: Page, ask: Ask) -> None:
+        if not self._inbox.put_ask(Asked(page, ask)):
+            _refuse(page, ErrorCode.BUSY, ask)
+
+    def post(self, item: Item) -> None:
+        """An event of the recorder, of the clock, or of our own tasks."""
+        self._inbox.put(item, may_be_lost=isinstance(item, TakeProgress | Tick))
+
+    async def run(self) -> None:
+        """Until nobody is here and nothing runs. Raises what it did not foresee; the hub then begins anew."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                loaded = await record.load(self._around.database, self.invitation_id)
+                self._conduct = Conduct(
+                    self._around,
+                    loaded,
+                    media_live=lambda: self._link.live,
+                    carry_out=self._carry_out,
+                    changed=self._after_decision,
+                )
+                await self._begin()
+                while not self._done():
+                    item = await self._inbox.next(self._sleep_s())
+                    if self._inbox.overflowed:
+                        self._after_overflow()
+                    if item is not None:
+                        await self._handle(item)
+                    await self._advance()
+                    self._tell_if_changed()
+                self._registry.forget(self)
+                self._link.drop()
+        finally:
+            self._registry.forget(self)
+            self._close_all()
+
+    # The loop's own.
+
+    async def _begin(self) -> None:
+        now_ms, now_s = self._around.clock.wall_ms(), self._around.clock.monotonic()
+        self._recording.resume(self._conduct.record, self._conduct.busy, now_ms, now_s)
+        self._follow()
+        await self._conduct.happened(Resumed())
+        await self._advance()
+
+    async def _handle(self, item: Item) -> None:
+        match item:
+            case Attached():
+                self._attach(item.page)
+            case Detached():
+                self._detach(item.page)
+            case Asked():
+                await self._advance()  # whatever was due before the ask came is decided before it
+                await self._asked(item.page, item.ask)
+            case OfferAnswered():
+                await self._offer_answered(item)
+            case Checked():
+                await self._submission.checked(item, self._conduct)
+                self._changed = True
+            case PeerChanged():
+                self._changed |= self._link.changed(item.peer_id, item.state)
+            case StopFailed():
+                if self._tabs.owner is not None:
+                    self._tabs.owner.tell(wire.error(ErrorCode.RECORDER_UNAVAILABLE, "stop"))
+            case Doubtful():
+                self._orders.look(item.take_id)
+            case Reload():
+                await self._conduct.load()
+                self._changed = True
+            case Settled():
+                if not item.done.done():
+                    item.done.set_result(None)
+            case Tick():
+                pass
+            case _:
+                await self._take_event(item)
+
+    def _attach(self, page: Page) -> None:
+        self._tabs.attach(page, recording=self._conduct.running is not None)
+        self._changed = True
+
+    def _detach(self, page: Page) -> None:
+        if self._tabs.detach(page):
+            self._alone_since_s = self._around.clock.monotonic()
+            self._changed = True
+
+    async def _asked(self, page: Page, ask: Ask) -> None:
+        if page is self._tabs.waiting:
+            if isinstance(ask, TakeOver):
+                self._tabs.take_over(page)
+                self._changed = True
+            else:
+                _refuse(page, ErrorCode.RECORDING_ELSEWHERE, ask)
+            return
+        if page is not self._tabs.owner:
+            return  # superseded, and closed already
+        try:
+            refused = await self._owner_asked(page, ask)
+        except DatabaseTrouble:
+            log.exception("invitation %s: %s could not be written", self.invitation_id, wire.type_name(type(ask)))
+            refused = ErrorCode.SERVER_FAULT
+        if refused is not None:
+            _refuse(page, refused, ask)
+
+    async def _owner_asked(self, page: Page, ask: Ask) -> ErrorCode | None:
+        match ask:
+            case Hello():
+                return ErrorCode.HELLO_TWICE
+            case TakeOver():
+                return ErrorCode.NOTHING_TO_TAKE_OVER
+            case Offer():
+                refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
+                if refused is None:
+                    self._link.offer(page, ask.sdp)
+                    self._changed = True
+                return refused
+            case Reveal() | Record() | Stop() | Remove():
+                return await self._conduct.ask(ask)
+            case Send():
+                self._changed = True
+                return self._submission.send(self._conduct)
+            case Confirm():
+                self._changed = True
+                return await self._submission.confirm(self._conduct)
+            case _:
+                assert_never(ask)
+
+    def _offer_refusal(self) -> ErrorCode | None:
+        # The seam for going on in a new segment after a reload: here the offer would join the running take.
+        return ErrorCode.TAKE_RUNNING if self._conduct.running else None
+
+    async def _offer_answered(self, done: OfferAnswered) -> None:
+        refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
+        has_video = done.connected is None or done.connected.has_video
+        if not has_video and not self._conduct.record.audio_only_allowed:
+            refused = refused or ErrorCode.VIDEO_REQUIRED
+        if done.page is not self._tabs.owner:
+            refused = ErrorCode.OFFER_REPLACED
+        self._changed = True
+        if self._link.answered(done, refused):
+            await self._conduct.note_audio_only(not has_video)
+
+    async def _take_event(self, event: TakeEvent) -> None:
+        take_id = take_of(event)
+        answer = self._conduct.situation.by_next_take(take_id)
+        if answer is None:
+            if not self._conduct.behind:
+                self._registry.stray(event)
+            return
+        now_ms, now_s = self._around.clock.wall_ms(), self._around.clock.monotonic()
+        if isinstance(event, TakeProgress):
+            if answer.state is AnswerState.COUNTDOWN and not self._conduct.behind:
+                # Its start was told to nobody: the server was away.
+                limit_ms = event.elapsed_ms + event.remaining_ms
+                await self._conduct.happened(TakeStarted(take_id, now_ms - event.elapsed_ms, limit_ms))
+            if self._tabs.owner is not None:
+                self._tabs.owner.tell(view.progress(answer.question.id, event))
+        else:
+            await self._conduct.happened(event)
+            self._changed = True
+        self._recording.heard(event, now_ms, now_s)
+
+    def _after_decision(self) -> None:
+        self._submission.reset()
+        self._changed = True
+        self._follow()
+
+    def _follow(self) -> None:
+        """Keeps what hangs on the busy answer in step with it: whose take it is, its clock, when to look for it."""
+        busy = self._conduct.busy
+        self._registry.hold_takes(self, [TakeId(busy.next_take_id)] if busy and busy.next_take_id else [])
+        self._recording.follow(busy, self._around.clock.monotonic())
+
+    async def _advance(self) -> None:
+        """Whatever is due by now."""
+        await self._conduct.advance()
+        busy = self._conduct.busy
+        if self._recording.overdue(self._around.clock.monotonic()) and busy and busy.next_take_id:
+            self._orders.look(TakeId(busy.next_take_id))
+        expired = self._conduct.situation.expired(self._around.clock.wall_ms())
+        self._changed |= expired is not self._had_expired
+        self._had_expired = expired
+        self._match_link()
+
+    def _match_link(self) -> None:
+        """A connection is its page's: once another page counts it is freed, but never under a take."""
+        running = self._conduct.running
+        if running is not None and running.next_take_id and not self._conduct.open:
+            self._orders.carry_out(StopTake(TakeId(running.next_take_id)), None)
+        if self._conduct.busy is not None:
+            return
+        owner = self._tabs.owner
+        if not self._conduct.open or (owner is not None and self._link.tab not in (None, owner.tab)):
+            self._changed |= self._link.drop()
+
+    def _after_overflow(self) -> None:
+        """Something was lost: the pages begin anew, and the take is looked for."""
+        log.error("invitation %s: more happened than its inbox holds", self.invitation_id)
+        self._inbox.overflowed = False
+        self._tabs.close(CloseCode.RESTARTING)
+        self._recording.look_at_s = self._around.clock.monotonic()
+
+    def _close_all(self) -> None:
+        self._tabs.close(CloseCode.RESTARTING)
+        for item in self._inbox.drain():
+            if isinstance(item, Attached):
+                item.page.close(CloseCode.RESTARTING)
+            elif isinstance(item, Settled) and not item.done.done():
+                item.done.set_result(None)
+
+    def _tell_if_changed(self) -> None:
+        if not self._changed:
+            return
+        self._changed = False
+        if self._tabs.owner is not None:
+            self._tabs.owner.tell(self._state())
+        if self._tabs.waiting is not None:
+            self._tabs.waiting.tell(self._state(elsewhere=True))
+        if not self._conduct.open:
+            self._tabs.close(CloseCode.ENDED)
+
+    def _state(self, *, elsewhere: bool = False) -> State:
+        live = view.Live(
+            media=self._link.media,
+            audio_only=self._link.audio_only,
+            remaining_ms=self._recording.clock.left_ms(self._around.clock.monotonic()),
+            stalled=self._recording.clock.stalled,
+            sending=self._submission.state,
+            sending_problems=self._submission.problems,
+        )
+        return view.state(
+            self._conduct.situation,
+            self._conduct.record.takes,
+            live,
+            closes_at_ms=self._conduct.closes_at_ms(),
+            now_ms=self._around.clock.wall_ms(),
+            elsewhere=elsewhere,
+        )
+
+    def _done(self) -> bool:
+        if self._tabs or len(self._inbox) or self._conduct.behind or self._conduct.busy is not None:
+            return False
+        if not self._conduct.open:
+            return True
+        if self._conduct.situation.active() is not None:
+            return False
+        return self._link.media is Media.NONE or self._linger_s() <= 0
+
+    def _linger_s(self) -> float:
+        """How much longer the connection is kept for a page that may come back."""
+        return self._around.limits.linger_s - (self._around.clock.monotonic() - self._alone_since_s)
+
+    def _sleep_s(self) -> float | None:
+        """Until the next thing is due; never long when something is, so that a wall clock that is set is noticed."""
+        due = [] if (due_s := self._conduct.due_in_s()) is None else [due_s]
+        if self._recording.look_at_s is not None:
+            due.append(self._recording.look_at_s - self._around.clock.monotonic())
+        elif not self._tabs:
+            due.append(max(0.0, self._linger_s()) or LONGEST_SLEEP_S)
+        return max(0.01, min(*due, LONGEST_SLEEP_S)) if due else None
+
+    def _carry_out(self, effect: Effect) -> None:
+        self._orders.carry_out(effect, self._link.peer_id)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        return self._tasks.create_task(work)
+
+
+def _refuse(page: Page, code: ErrorCode, ask: Ask) -> None:
+    page.tell(wire.error(code, wire.type_name(type(ask))))

@@ -1,0 +1,92 @@
+"""Between frames on the candidate's WebSocket and the dataclasses of `messages`.
+
+Strict on the way in: a frame is one of our asks, whole and nothing more, or a `FrameRefused` that names the problem.
+Decides nothing about the interview.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, fields
+from typing import Annotated, Any, get_args, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from signaling.codes import SENTENCES, ErrorCode
+from signaling.messages import FRAME_LIMIT_BYTES, Ask, Error, Tell
+
+LENGTHS: dict[str, tuple[int, int]] = {"tab": (8, 64), "question": (1, 64), "sdp": (1, 60_000)}
+"""Shortest and longest of each text field of an ask, in characters."""
+
+_CODES = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
+
+
+class SignalingError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class FrameRefused(SignalingError):
+    """The frame is not an ask. `about` is the ask's type if that could be read; `detail` is for logs."""
+
+    def __init__(self, code: ErrorCode, about: str | None = None, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else str(code))
+        self.code = code
+        self.about = about
+
+    def error(self) -> Error:
+        return error(self.code, self.about)
+
+
+def error(code: ErrorCode, about: str | None) -> Error:
+    """The message that refuses an ask, with the sentence for its code."""
+    return Error(code=code, message=SENTENCES[code], about=about)
+
+
+def type_name(kind: type[Any]) -> str:
+    """`TakeOver` → `take_over`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+ASKS: dict[str, type[Ask]] = {type_name(kind): kind for kind in get_args(Ask)}
+TELLS: dict[str, type[Tell]] = {type_name(kind): kind for kind in get_args(Tell)}
+
+
+def _checker(kind: type[Ask]) -> TypeAdapter[Any]:
+    """Refuses fields that are missing, unknown, of another type or of another length."""
+    hints = get_type_hints(kind)
+    typed: dict[str, Any] = {}
+    for each in fields(kind):
+        shortest, longest = LENGTHS[each.name]
+        typed[each.name] = (Annotated[hints[each.name], Field(min_length=shortest, max_length=longest)], ...)
+    return TypeAdapter(create_model(kind.__name__, __config__=ConfigDict(extra="forbid", strict=True), **typed))
+
+
+_CHECKERS = {name: _checker(kind) for name, kind in ASKS.items()}
+
+
+def decode_ask(frame: str) -> Ask:
+    """The ask in a text frame. Raises FrameRefused, and nothing else, whatever the text."""
+    if len(frame) > FRAME_LIMIT_BYTES or len(frame.encode("utf-8", "surrogatepass")) > FRAME_LIMIT_BYTES:
+        raise FrameRefused(ErrorCode.TOO_LARGE)
+    try:
+        body = json.loads(frame)
+    except (ValueError, RecursionError) as unreadable:
+        raise FrameRefused(ErrorCode.NOT_JSON, detail=str(unreadable)) from None
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+        raise FrameRefused(ErrorCode.NOT_OBJECT)
+    name = body.pop("type")
+    if name not in ASKS:
+        raise FrameRefused(ErrorCode.UNKNOWN_TYPE, detail=name[:64])
+    try:
+        _CHECKERS[name].validate_python(body)
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False, include_input=False)[0]
+        code = _CODES.get(first["type"], ErrorCode.WRONG_FIELD)
+        raise FrameRefused(code, about=name, detail=f"{first['loc']}: {first['type']}") from None
+    return ASKS[name](**body)
+
+
+def encode_tell(tell: Tell) -> str:
+    """One text frame."""
+    return json.dumps({"type": type_name(type(tell)), **asdict(tell)}, separators=(",", ":"), ensure_ascii=False)
