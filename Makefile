@@ -16,7 +16,7 @@ serve: $(VENV)/.runtime ## serve without demo data
 	@$(BIN)/greenroom serve
 
 test: $(VENV)/.tests lint types ## everything a commit must pass
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-long: $(VENV)/.tests ## what needs real minutes
 	timeout $(SECONDS_LONG) $(BIN)/python -m pytest -m long

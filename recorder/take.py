@@ -37,6 +37,7 @@ ASK_BEFORE_GO_US = 140_000
 """Inside `OLDEST_KEY_AT_GO_US`, so that the key frame that answers it serves, on any network."""
 ASK_AGAIN_US = 350_000
 """Chromium ignores a request within 300 ms of the last."""
+LATEST_FIRST_KEY_US = 500_000
 START_WITHIN_US = 10_000_000
 KEY_EVERY_US = 4_000_000
 OUTAGE_AFTER_US = 1_000_000
@@ -127,6 +128,7 @@ class Take:
         self._kept_bytes = 0
         self._kept_sound: list[tuple[Frame, int, int, int]] = []
         self._start_us = 0
+        self._earliest_start_us = 0
         self.started_unix_ms = 0
         self._end_us = self._limit_us
         self._flush_at_us = 0
@@ -299,6 +301,7 @@ class Take:
         self._kept, self._kept_sound = [], []
         self._start_us = kept[0][2] if video is not None else sound[-1][2]
         self.started_unix_ms = self._unix_ms() - (now_us - self._start_us) // 1000
+        self._earliest_start_us = self._start_us - LATEST_FIRST_KEY_US
         self._outages = _Outages()
         self._next_progress_us = self._start_us + PROGRESS_EVERY_US
         self._restarted.clear()
@@ -339,7 +342,9 @@ class Take:
             self._restarted.discard("video")
             track.timeline.start(rtp, arrival_us, max(arrival_us - self._start_us, track.timeline.last_us))
             self._note_segment(self.elapsed_us(arrival_us))
-        pts_us = self._place("video", track.timeline.pts_us(rtp, arrival_us), FRAME_US)
+        media_us = track.timeline.pts_us(rtp, arrival_us)
+        self._settle_start(arrival_us - media_us)
+        pts_us = self._place("video", media_us, FRAME_US)
         if pts_us >= self._end_us:
             return
         last = self._last_pts_us["video"]
@@ -348,6 +353,14 @@ class Take:
         self._last_pts_us["video"] = pts_us
         self.frames += 1
         mux.video(frame.payload, pts_us, frame.key, frame.width, frame.height)
+
+    def _settle_start(self, start_us: int) -> None:
+        """A first key frame is the largest and so the latest: the frames after it show how late it came.
+
+        Without this, pictures would run ahead of the clock by as much, and a stop would leave them in the file.
+        """
+        if start_us < self._start_us and not self._outages.count and start_us > self._earliest_start_us:
+            self._start_us = start_us
 
     def _write_audio(self, mux: Mux, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         track = self._source.audio

@@ -113,7 +113,7 @@ class Worker:
 
     async def start(self) -> None:
         """Opens the port. Raises OSError when the recordings folder cannot be used."""
-        Path(self.settings.recordings_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+        await asyncio.to_thread(os.makedirs, self.settings.recordings_dir, 0o700, True)
         self._look_at_disk()
         self._writer.start()
         self.udp.start()

@@ -1,4 +1,4 @@
-"""Packets in any order, with losses, duplicates and wraps: what comes out is in order, once, and whole where it can be."""
+"""Packets in any order, lost, doubled, wrapped: what comes out is in order, once, and whole where it can be."""
 
 from __future__ import annotations
 

@@ -167,6 +167,29 @@ def test_a_stop_keeps_what_was_said_until_then_and_nothing_after(camera: Camera)
     assert camera.take.elapsed_us(camera.now_us + 5 * S) == ended_at
 
 
+def test_a_first_key_frame_that_comes_late_does_not_let_pictures_run_ahead_of_the_clock(camera: Camera) -> None:
+    assert camera.video is not None
+    send, late = camera._send, [True]
+
+    def late_key(kind: str, at_us: int) -> None:
+        if kind == "video" and late and camera._want_key:
+            camera._want_key = False
+            late.clear()
+            camera.take.video_frame(
+                Frame(bytes(100), True, 1280, 720, True), FIRST_RTP + at_us * 9 // 100, at_us + 200_000
+            )
+        else:
+            send(kind, at_us)
+
+    camera.run(0.8)
+    camera._send = late_key  # type: ignore[method-assign]
+    camera.run(4)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    elapsed_us = camera.take.elapsed_us(camera.now_us)
+    camera.run(0.5)
+    assert abs(camera.close().written.last_us - elapsed_us) <= 60_000
+
+
 def test_progress_is_told_every_second(camera: Camera) -> None:
     camera.run(5)
     elapsed = [event.elapsed_ms for event in camera.events if isinstance(event, TakeProgress)]

@@ -1,0 +1,138 @@
+"""The configuration: one file, all its mistakes at once, and an example that cannot go stale."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from web.settings import Settings, SettingsWrong, load
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+
+def model_fields(model: type[BaseModel], prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            found |= model_fields(type(default), f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = str(default) if isinstance(default, Path) else default
+    return found
+
+
+def flat(table: dict[str, object], prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in table.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_the_example_has_every_setting_with_its_default_and_nothing_else() -> None:
+    assert flat(tomllib.loads(EXAMPLE.read_text())) == model_fields(Settings)
+
+
+def test_the_example_explains_every_setting() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"[a-z_]+ = ", line):
+            above = lines[number - 1]
+            assert above.startswith("#") or re.match(r"[a-z_]+ = ", above), f"nothing is said about {line!r}"
+
+
+def test_the_example_gives_the_same_settings_as_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(EXAMPLE) == load(None)
+
+
+def test_a_bad_file_lists_all_its_mistakes_with_key_and_reason(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "bad.toml",
+        """
+        base_url = "ftp://x"
+        listen_port = "eighty"
+        udp_port = 65535
+        workers = 3
+        video_codecs = ["h264", "av2"]
+        trusted_proxies = ["nowhere"]
+        colour = "green"
+        [limits]
+        form_bytes = 1
+        takes = 2
+        [[ice_servers]]
+        urls = ["http://x"]
+        """,
+    )
+    with pytest.raises(SettingsWrong) as caught:
+        load(file)
+    by_key = {mistake.key: mistake.reason for mistake in caught.value.mistakes}
+    assert set(by_key) == {
+        "base_url",
+        "listen_port",
+        "workers",
+        "video_codecs.1",
+        "trusted_proxies",
+        "colour",
+        "limits.form_bytes",
+        "limits.takes",
+        "ice_servers.0.urls",
+    }
+    assert all(by_key.values())
+    assert by_key["colour"] == "there is no such setting"
+    assert "'eighty'" in by_key["listen_port"]
+
+
+def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        load(write(tmp_path / "bad.toml", "listen_port = \n"))
+    [mistake] = caught.value.mistakes
+    assert "line 1" in mistake.reason
+
+
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        load(tmp_path / "none.toml")
+    assert [mistake.reason for mistake in caught.value.mistakes] == ["there is no such file"]
+
+
+def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("LISTEN_PORT", "listen_port", "GREENROOM_LISTEN_PORT", "DATA_DIR"):
+        monkeypatch.setenv(name, "9999")
+    assert load(None) == Settings()
+
+
+def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "some.toml", "listen_port = 81\nudp_port = 4000\n")
+    settings = load(file, {"listen_port": 82})
+    assert (settings.listen_port, settings.udp_port) == (82, 4000)
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"listen_host": "0.0.0.0", "listen_port": 90}, "http://localhost:90"),
+        ({"listen_host": "::1"}, "http://[::1]:8080"),
+        ({"base_url": "https://a.example/"}, "https://a.example"),
+    ],
+)
+def test_links_begin_with_the_base_url_or_else_with_where_it_listens(given: dict[str, object], origin: str) -> None:
+    assert Settings(**given).origin == origin  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/path", "https://a.example?x=1", "example.com", "https://u@a.example"]
+)
+def test_a_base_url_is_an_origin(url: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Settings(base_url=url)

@@ -1,0 +1,1 @@
+"""What people see: pages, forms, login, the command line, composition of everything."""

@@ -1,0 +1,108 @@
+"""The composition of the server: what there is, in which order it starts, and in which it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from aiohttp import web
+
+from recorder.pool import Pool, PoolSettings
+from signaling.clock import Clock, SystemClock
+from signaling.hub import Hub
+from signaling.surroundings import Limits, Recorders
+from storage.database import Database
+from storage.recordings import Recordings
+from web import middlewares, rendering, routes
+from web.data_folder import DataFolder
+from web.expiring import keep_expiring
+from web.keys import DATABASE, FOLDER, HUB, NOW_MS, PASSWORDS, RECORDINGS, SETTINGS, STATIC, VIEWS
+from web.passwords import Passwords
+from web.recruiter.views import RecentViews
+from web.settings import Settings
+from web.static import StaticFiles
+from web.version import release
+
+
+def pool_settings(settings: Settings, folder: DataFolder, advertised: tuple[str, ...]) -> PoolSettings:
+    """What the operator set, as the recorders take it."""
+    return PoolSettings(
+        run_dir=folder.run,
+        recordings_dir=folder.recordings,
+        version=release(),
+        workers=settings.workers,
+        udp_port=settings.udp_port,
+        advertised_ips=advertised,
+        video_codecs=tuple(settings.video_codecs),
+        max_bitrate_bps=settings.max_bitrate_bps,
+        max_live=settings.max_live,
+        min_free_disk_bytes=settings.min_free_disk_bytes,
+    )
+
+
+def build(settings: Settings, folder: DataFolder, advertised: tuple[str, ...]) -> web.Application:
+    """The whole server. Nothing runs before its start-up; its database must have been migrated by then."""
+    clock = SystemClock()
+    pool = Pool(pool_settings(settings, folder, advertised), lambda event: app[HUB].on_recorder_event(event))
+
+    async def recorders(_: web.Application) -> AsyncIterator[None]:
+        try:
+            await pool.start()
+            yield
+        finally:
+            await pool.stop()
+
+    app = compose(settings, folder, pool, clock)
+    app.cleanup_ctx.extend((recorders, live_interviews))
+    return app
+
+
+def compose(settings: Settings, folder: DataFolder, recorders: Recorders, clock: Clock) -> web.Application:
+    """All but what runs by itself (recorders, live interviews): tests bring their own recorders."""
+    app = web.Application(
+        middlewares=[middlewares.error_pages, middlewares.same_site, middlewares.request_bounds],
+        client_max_size=settings.limits.form_bytes,
+    )
+    app[SETTINGS] = settings
+    app[FOLDER] = folder
+    app[DATABASE] = Database(folder.database)
+    app[RECORDINGS] = Recordings(folder.recordings)
+    app[NOW_MS] = clock.wall_ms
+    app[PASSWORDS] = Passwords()
+    app[VIEWS] = RecentViews()
+    app[STATIC] = StaticFiles()
+    limits = Limits(sessions=settings.limits.sessions, max_bitrate_bps=settings.max_bitrate_bps)
+    app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits)
+    rendering.set_up(app, app[STATIC], clock.wall_ms)
+    routes.register(app)
+    app.on_response_prepare.append(middlewares.security_headers)
+    app.cleanup_ctx.append(_database)
+    app.on_shutdown.append(_stop_hub)
+    return app
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    database = app[DATABASE]
+    await database.open()
+    try:
+        yield
+    finally:
+        await database.close()
+
+
+async def live_interviews(app: web.Application) -> AsyncIterator[None]:
+    """Settles what was left of the last run, and expires what is overdue from then on."""
+    await app[HUB].start()
+    expiring = asyncio.create_task(keep_expiring(app[DATABASE], app[HUB], app[NOW_MS]), name="expiring")
+    try:
+        yield
+    finally:
+        expiring.cancel()
+        with suppress(asyncio.CancelledError):
+            await expiring
+
+
+async def _stop_hub(app: web.Application) -> None:
+    """Closes every socket with 1012 before the server waits for its handlers to end."""
+    await app[HUB].stop()

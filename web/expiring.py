@@ -1,0 +1,53 @@
+"""Ends invitations whose time is over, a little after it is: the rules are `storage.expiry`'s.
+
+What people see does not wait for this: pages reckon with the clock themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from signaling.hub import Hub
+from storage import events, invitations
+from storage.database import Database
+from storage.errors import StorageError
+from web.keys import NowMs
+
+log = logging.getLogger("greenroom.expiring")
+
+EVERY_S = 30.0
+
+
+async def keep_expiring(database: Database, hub: Hub, now_ms: NowMs) -> None:
+    """Runs until cancelled. Trouble with the database is logged, and tried again the next time."""
+    while True:
+        try:
+            await expire_overdue(database, hub, now_ms())
+        except StorageError:
+            log.exception("invitations could not be expired")
+        await asyncio.sleep(EVERY_S)
+
+
+async def expire_overdue(database: Database, hub: Hub, now_ms: int) -> int:
+    """Expires what is overdue and says how many; an event is written with each."""
+    async with database.read() as conn:
+        overdue = await invitations.overdue(conn, now_ms)
+    ended = 0
+    for invitation_id in overdue:
+        async with database.write() as conn:
+            if not await invitations.expire(conn, invitation_id, now_ms):
+                continue
+            invitation = await invitations.get(conn, invitation_id)
+            await events.append(
+                conn,
+                organisation_id=invitation.organisation_id,
+                at_ms=now_ms,
+                actor="system",
+                kind="invitation.expired",
+                subject_kind="invitation",
+                subject_id=invitation_id,
+            )
+        await hub.end(invitation_id)
+        ended += 1
+    return ended

@@ -1,0 +1,1 @@
+"""What the hiring team sees, all of it behind a login."""

@@ -1,0 +1,82 @@
+"""Templates to pages. One frozen dataclass is the whole context of a template.
+
+What every template may call: `static(name)`, `icon(name)`, `when(ms, zone)`, `ago_time(ms, zone)`,
+`length(ms)`, `span(seconds)`, and gettext's `_`, with the messages as they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+from markupsafe import Markup
+
+from web import dates
+from web.static import StaticFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import DataclassInstance
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Icons:
+    """The vendored Lucide set, as markup that takes its size and colour from the page."""
+
+    files: StaticFiles
+
+    def draw(self, name: str) -> Markup:
+        """The icon, hidden from screen readers: words or a label stand beside it. Raises KeyError."""
+        svg = _SPACES.sub(" ", _COMMENT.sub("", self.files.text(f"vendor/lucide/{name}.svg"))).strip()
+        svg = svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1).replace("> <", "><")
+        return Markup(svg)  # noqa: S704 (our own file)
+
+
+def set_up(app: web.Application, files: StaticFiles, now_ms: Callable[[], int]) -> jinja2.Environment:
+    """Gives the application its templates; a name that a context lacks is an error."""
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+
+    def ago_time(at_ms: int, zone: str) -> Markup:
+        return Markup(
+            '<span class="when" tabindex="0"><time datetime="{}">{}</time><span class="when-exact"> {}</span></span>'
+        ).format(dates.machine_time(at_ms, zone), dates.ago(at_ms, now_ms(), zone), dates.when(at_ms, zone))
+
+    environment.globals.update(
+        static=files.url,
+        icon=cache(Icons(files).draw),
+        when=dates.when,
+        machine_time=dates.machine_time,
+        ago_time=ago_time,
+        length=dates.length,
+        span=dates.span,
+    )
+    return environment
+
+
+def page(request: web.Request, template: str, context: DataclassInstance, status: int = 200) -> web.Response:
+    """The template drawn with the context's fields; never cached, since it is one person's."""
+    values: dict[str, Any] = {field.name: getattr(context, field.name) for field in fields(context)}
+    response = aiohttp_jinja2.render_template(template, request, values, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response

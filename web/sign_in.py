@@ -1,0 +1,208 @@
+"""Who is signed in: the sign-in page, the cookie, slowed attempts, and the way out.
+
+A login is a row that can be revoked; the cookie holds a random token, the row its
+SHA-256. Handlers for signed-in people are wrapped in `signed_in` by the route table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from storage import logins, users
+from storage.logins import Login
+from web.addresses import address_key, client_address
+from web.forms import typed
+from web.keys import DATABASE, NOW_MS, PASSWORDS, SETTINGS
+from web.passwords import PasswordsBusy
+from web.rendering import page
+from web.settings import Settings, SignIn
+
+log = logging.getLogger("greenroom.sign_in")
+
+SignedInHandler = Callable[[web.Request, Login], Awaitable[web.StreamResponse]]
+
+FAILURES_COUNT_FOR_MS = 60 * 60 * 1000
+TOUCH_AFTER_MS = 60 * 1000
+_DAY_MS = 24 * 60 * 60 * 1000
+_WRONG = "This e-mail address and password do not match. Check both and try again."
+
+
+@dataclass(frozen=True, slots=True)
+class SignInContext:
+    """For recruiter/sign_in.html. `wanted` is the local path to go to afterwards."""
+
+    email: str
+    wanted: str
+    error: str | None
+
+
+def cookie_name(settings: Settings) -> str:
+    """With TLS the browser itself enforces Secure and Path=/ by the prefix (RFC 6265bis §4.1.3.2)."""
+    return "__Host-greenroom_login" if settings.https else "greenroom_login"
+
+
+def token_sha256(token: str) -> str:
+    """What the database holds of a login's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def local_path(wanted: str) -> str:
+    """`wanted` if it is a path of ours, else the start page; never another site."""
+    if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or not wanted.isprintable() or "\\" in wanted:
+        return "/interviews"
+    parts = urlsplit(wanted)
+    return "/interviews" if parts.scheme or parts.netloc else wanted
+
+
+async def login_of(request: web.Request) -> Login | None:
+    """The login that the request's cookie belongs to, if it is neither expired nor revoked."""
+    token = request.cookies.get(cookie_name(request.app[SETTINGS]))
+    if not token or len(token) > 128:
+        return None
+    now_ms = request.app[NOW_MS]()
+    database = request.app[DATABASE]
+    async with database.read() as conn:
+        login = await logins.find(conn, token_sha256(token), now_ms)
+    if login is not None and now_ms - login.seen_at_ms >= TOUCH_AFTER_MS:
+        async with database.write() as conn:
+            await logins.touch(conn, login.id, now_ms)
+    return login
+
+
+def signed_in(handler: SignedInHandler) -> Handler:
+    """The handler for those signed in; others are sent to the sign-in page and then back."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        login = await login_of(request)
+        if login is not None:
+            return await handler(request, login)
+        if request.method not in {"GET", "HEAD"}:
+            raise web.HTTPSeeOther("/sign-in")
+        raise web.HTTPSeeOther(f"/sign-in?next={quote(request.path_qs, safe='')}")
+
+    return checked
+
+
+async def form(request: web.Request) -> web.StreamResponse:
+    """GET /sign-in."""
+    wanted = local_path(request.query.get("next", ""))
+    if await login_of(request) is not None:
+        raise web.HTTPSeeOther(wanted)
+    return page(request, "recruiter/sign_in.html", SignInContext("", wanted, None))
+
+
+async def submit(request: web.Request) -> web.StreamResponse:
+    """POST /sign-in."""
+    fields = await typed(request)
+    email, password = fields.get("email", "").strip()[:320], fields.get("password", "")
+    wanted = local_path(fields.get("next", ""))
+    if not email or not password:
+        return _again(request, email, wanted, "Type your e-mail address and your password.", status=422)
+    address = client_address(request, request.app[SETTINGS].proxy_networks)
+    try:
+        async with request.app[PASSWORDS].turn():
+            outcome = await _attempt(request, email, password, address)
+    except PasswordsBusy:
+        outcome = Pause(5)
+    if isinstance(outcome, Pause):
+        sentence = f"There were too many attempts. Wait {_readable(outcome.seconds)}, then try again."
+        response = _again(request, email, wanted, sentence, status=429)
+        response.headers["Retry-After"] = str(outcome.seconds)
+        return response
+    if outcome is None:
+        return _again(request, email, wanted, _WRONG, status=422)
+    return await _let_in(request, outcome, address, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Attempts are refused for so long."""
+
+    seconds: int
+
+
+async def _attempt(request: web.Request, email: str, password: str, address: str) -> str | Pause | None:
+    """The user's id if the password is right, None if not, or the pause that attempts must keep.
+
+    Each failure counts for the account (known or not) and for the address; only the account's are
+    forgotten on success, or else one's own account would wipe away guesses at others.
+    """
+    database, now_ms, rules = request.app[DATABASE], request.app[NOW_MS](), request.app[SETTINGS].sign_in
+    account, network = f"account:{users.folded(email)}", f"address:{address_key(address)}"
+    async with database.read() as conn:
+        for key, free in ((account, rules.free_attempts_account), (network, rules.free_attempts_address)):
+            failures = await logins.failures_since(conn, key, now_ms - FAILURES_COUNT_FOR_MS)
+            pause_s = pause_after(failures, free, rules)
+            if pause_s and await logins.failures_since(conn, key, now_ms - pause_s * 1000):
+                return Pause(pause_s)
+        user = await users.by_email(conn, email)
+    right = await request.app[PASSWORDS].verify(user.password_hash if user else None, password)
+    async with database.write() as conn:
+        if user is not None and right:
+            await logins.clear_failures(conn, account)
+            return user.id
+        await logins.note_failure(conn, account, now_ms)
+        await logins.note_failure(conn, network, now_ms)
+    log.warning("failed sign-in from %s", address)
+    return None
+
+
+def pause_after(failures: int, free: int, rules: SignIn) -> int:
+    """Seconds without an attempt after so many failures: none for the free ones, then 2, 4, 8 … to the longest."""
+    if failures < free:
+        return 0
+    doublings = min(failures - free + 1, 20)
+    return min(1 << doublings, rules.longest_pause_s)
+
+
+async def _let_in(request: web.Request, user_id: str, address: str, wanted: str) -> web.StreamResponse:
+    settings, now_ms = request.app[SETTINGS], request.app[NOW_MS]()
+    token = secrets.token_urlsafe(32)
+    lasts_ms = settings.sign_in.login_days * _DAY_MS
+    async with request.app[DATABASE].write() as conn:
+        await logins.create(
+            conn,
+            user_id=user_id,
+            token_sha256=token_sha256(token),
+            now_ms=now_ms,
+            expires_at_ms=now_ms + lasts_ms,
+            address=address,
+            user_agent=request.headers.get("User-Agent", "")[:300],
+        )
+    response = web.Response(status=303, headers={"Location": wanted})
+    response.set_cookie(
+        cookie_name(settings),
+        token,
+        max_age=lasts_ms // 1000,
+        path="/",
+        secure=settings.https,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+async def sign_out(request: web.Request, login: Login) -> web.StreamResponse:
+    """POST /sign-out: the login is revoked, not only its cookie forgotten."""
+    settings = request.app[SETTINGS]
+    async with request.app[DATABASE].write() as conn:
+        await logins.revoke(conn, login.id, login.user.id, request.app[NOW_MS]())
+    response = web.Response(status=303, headers={"Location": "/sign-in"})
+    response.del_cookie(cookie_name(settings), path="/", secure=settings.https, httponly=True, samesite="Lax")
+    return response
+
+
+def _again(request: web.Request, email: str, wanted: str, error: str, status: int) -> web.Response:
+    return page(request, "recruiter/sign_in.html", SignInContext(email, wanted, error), status=status)
+
+
+def _readable(seconds: int) -> str:
+    return f"{seconds} seconds" if seconds < 60 else f"{(seconds + 59) // 60} minutes"

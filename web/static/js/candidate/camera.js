@@ -1,0 +1,114 @@
+/**
+ * The camera as the interview sees it: off, asked for, on, or refused; when on, what it gives is published.
+ * Joins capture.js and publish.js. Never touches the document.
+ */
+
+import { Capture, CaptureProblem } from "./capture.js";
+import { Publisher } from "./publish.js";
+
+/** @typedef {"off" | "asking" | "on" | "problem"} Standing */
+/** @typedef {import("./capture.js").Kind} Kind */
+/** @typedef {import("./messages.js").Media} Media */
+
+/** Offers that a later try may see accepted. */
+const RETRY_OFFER = new Set(["take_running", "recorder_busy", "recorder_unavailable", "busy", "server_fault"]);
+
+export class Camera {
+  /**
+   * @param {{ iceServers: RTCIceServer[], maxBitrateBps: number }} settings
+   * @param {{
+   *   mayOffer: () => boolean, offer: (sdp: string) => void, takeRuns: () => boolean,
+   *   changed: () => void, devices: () => void, muted: (kind: Kind, muted: boolean) => void,
+   * }} to
+   */
+  constructor(settings, to) {
+    this.to = to;
+    /** @type {Standing} */
+    this.standing = "off";
+    /** @type {CaptureProblem | null} */
+    this.problem = null;
+    this.capture = new Capture({ lost: (kind) => this.#lost(kind), muted: to.muted, devices: to.devices });
+    this.publisher = new Publisher(settings.iceServers, settings.maxBitrateBps, {
+      mayOffer: to.mayOffer,
+      offer: to.offer,
+      changed: to.changed,
+    });
+  }
+
+  get on() {
+    return this.standing === "on";
+  }
+
+  get stream() {
+    return this.on ? this.capture.stream : null;
+  }
+
+  /**
+   * Asks for the devices and publishes them. Call it only from a press.
+   * @param {{ camera?: string, microphone?: string, soundOnly?: boolean }} [choice]
+   */
+  async open(choice = {}) {
+    this.problem = null;
+    this.standing = "asking";
+    this.to.changed();
+    try {
+      const stream = await this.capture.open(choice);
+      this.standing = "on";
+      void this.publisher.publish(stream);
+      this.to.devices();
+    } catch (error) {
+      if (!(error instanceof CaptureProblem)) throw error;
+      this.problem = error;
+      const alive = this.capture.stream?.getTracks().every((track) => track.readyState === "live") ?? false;
+      if (alive) this.standing = "on";
+      else this.close("problem");
+    }
+    this.to.changed();
+  }
+
+  /**
+   * Another camera or microphone, beside the other device in use.
+   * @param {Kind} kind
+   * @param {string} id
+   */
+  async choose(kind, id) {
+    const other = kind === "camera" ? "microphone" : "camera";
+    const soundOnly = this.capture.deviceId("camera") === "";
+    await this.open({ [kind]: id, [other]: this.capture.deviceId(other), soundOnly });
+  }
+
+  /** Lets go of everything; the lights go out. @param {"off" | "problem"} [standing] */
+  close(standing = "off") {
+    this.standing = standing;
+    if (standing === "off") this.problem = null;
+    this.publisher.stop();
+    this.capture.close();
+  }
+
+  /**
+   * What arrives at the server, as both sides see it: live only when neither doubts it.
+   * @param {Media} told
+   * @returns {Media}
+   */
+  media(told) {
+    if (told !== "live" || this.publisher.publishing === "connected") return told;
+    return this.publisher.publishing === "lost" ? "stalled" : "connecting";
+  }
+
+  /** The server told which connection it has; none, although we publish, means a new one. @param {Media} told */
+  told(told) {
+    if (this.on && told === "none" && this.to.mayOffer()) this.publisher.forgotten();
+  }
+
+  /** The server refused our offer. @param {string} code */
+  offerRefused(code) {
+    this.publisher.refused(RETRY_OFFER.has(code));
+  }
+
+  /** A device went away. A running recording goes on with the other. @param {Kind} kind */
+  #lost(kind) {
+    this.problem = new CaptureProblem("AbortError", kind);
+    if (!this.to.takeRuns()) this.close("problem");
+    this.to.changed();
+  }
+}

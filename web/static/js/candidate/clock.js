@@ -1,0 +1,66 @@
+/**
+ * Clocks that the server set: each counts down from the remaining milliseconds it told, by the page's monotonic
+ * time. They only draw what was told; at zero nothing happens here. Knows no document and no wall clock.
+ */
+
+/** The server's clock and ours differ by the wire's delay: smaller corrections would only make the figure jump. */
+const JITTER_MS = 300;
+
+export class Clock {
+  /** @param {() => number} [nowMs] monotonic milliseconds */
+  constructor(nowMs = () => performance.now()) {
+    this.nowMs = nowMs;
+    this.leftAtSetMs = 0;
+    this.setAtMs = 0;
+    this.running = false;
+  }
+
+  /**
+   * Counts down from here; standing still when `running` is false.
+   * @param {number} leftMs
+   * @param {boolean} [running]
+   */
+  set(leftMs, running = true) {
+    this.leftAtSetMs = leftMs;
+    this.setAtMs = this.nowMs();
+    this.running = running;
+  }
+
+  /**
+   * As `set`, unless the clock runs and is right already.
+   * @param {number} leftMs
+   * @param {boolean} running
+   */
+  correct(leftMs, running) {
+    const right = running && this.running && Math.abs(this.leftMs() - leftMs) <= JITTER_MS;
+    if (!right) this.set(leftMs, running);
+  }
+
+  /** Milliseconds left, never below zero. */
+  leftMs() {
+    const goneMs = this.running ? this.nowMs() - this.setAtMs : 0;
+    return Math.max(0, this.leftAtSetMs - goneMs);
+  }
+}
+
+/** All clocks of one interview; one of each is enough, since one question is active at a time. */
+export class Clocks {
+  constructor() {
+    this.think = new Clock();
+    this.wait = new Clock();
+    this.count = new Clock();
+    this.answer = new Clock();
+    this.closing = new Clock();
+  }
+
+  /** @param {import("./messages.js").State} state */
+  told(state) {
+    for (const question of state.questions) {
+      if (question.think_left_ms !== null) this.think.set(question.think_left_ms);
+      if (question.wait_left_ms !== null) this.wait.set(question.wait_left_ms);
+      if (question.countdown_left_ms !== null) this.count.set(question.countdown_left_ms);
+      if (question.remaining_ms !== null) this.answer.correct(question.remaining_ms, !question.stalled);
+    }
+    if (state.closing_ms !== null) this.closing.set(state.closing_ms);
+  }
+}

@@ -1,0 +1,361 @@
+/**
+ * The live page: joins the socket, the camera and the views. What may happen is the server's word;
+ * this module asks, remembers what was told, and draws it again after every change.
+ */
+
+import { Camera } from "./camera.js";
+import { Clocks } from "./clock.js";
+import { held, plan, settled } from "./phase.js";
+import { family } from "./remedies.js";
+import { Signalling } from "./signalling.js";
+import { CardView } from "./view_card.js";
+import { FrameView } from "./view_frame.js";
+import { part } from "./view_question.js";
+import { ReviewView, StripView } from "./view_review.js";
+
+/** @typedef {import("./messages.js").State} State */
+/** @typedef {import("./messages.js").Question} Question */
+/** @typedef {import("./messages.js").Progress} Progress */
+/** @typedef {import("./messages.js").Told} Told */
+/** @typedef {import("./messages.js").Ask} Ask */
+/** @typedef {import("./view_frame.js").Shown} Shown */
+
+const TICK_MS = 100;
+/** While recording the server tells something every second; after this long the socket is dead. */
+const SILENCE_MS = 6000;
+
+class Page {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    const settings = root.dataset;
+    this.link = settings["link"] ?? "";
+    this.receiptPath = settings["receiptPath"] ?? this.link;
+    const takeBase = settings["takeBase"] ?? "";
+
+    /** @type {State | null} */
+    this.state = null;
+    /** @type {Progress | null} */
+    this.progress = null;
+    /** @type {import("./words.js").Sentence | null} */
+    this.refusal = null;
+    /** @type {string} a question's id, "review", or "" until the first state */
+    this.chosen = "";
+    this.retaking = "";
+    this.leaving = false;
+    this.heardAtMs = 0;
+    this.clocks = new Clocks();
+
+    this.frame = new FrameView();
+    this.card = new CardView(
+      {
+        takeBase,
+        browser: family(navigator.userAgent, navigator.maxTouchPoints),
+        audioOnlyAllowed: settings["audioOnlyAllowed"] === "yes",
+      },
+      { pressed: (press) => this.#pressed(press), chosen: (kind, id) => void this.camera.choose(kind, id) },
+    );
+    this.strip = new StripView((id) => this.#open(id));
+    this.review = new ReviewView(takeBase, settings["company"] ?? "", {
+      open: (id) => this.#open(id),
+      send: () => this.#send(),
+      confirm: () => this.#ask({ type: "confirm" }),
+      remove: (id) => this.#ask({ type: "remove", question: id }),
+    });
+    this.camera = new Camera(
+      { iceServers: JSON.parse(settings["iceServers"] ?? "[]"), maxBitrateBps: Number(settings["maxBitrateBps"]) },
+      {
+        mayOffer: () => this.signalling.connection === "open" && !this.state?.elsewhere && !this.#takeRuns(),
+        offer: (sdp) => void this.signalling.ask({ type: "offer", sdp }),
+        takeRuns: () => this.#takeRuns(),
+        changed: () => this.draw(),
+        devices: () => void this.#listDevices(),
+        muted: (kind, muted) =>
+          this.#refuse(muted ? `Your system muted the ${kind}. A switch or another app may be why.` : ""),
+      },
+    );
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    this.signalling = new Signalling(`${scheme}//${location.host}${settings["livePath"] ?? ""}`, {
+      told: (message) => this.#told(message),
+      changed: () => this.#connectionChanged(),
+    });
+  }
+
+  start() {
+    part("use-this-tab", HTMLButtonElement).addEventListener("click", () => this.#useThisTab());
+    window.addEventListener("online", () => this.signalling.retryNow());
+    window.addEventListener("offline", () => this.signalling.lost());
+    // A page that comes back from the browser's memory has a dead socket and a stopped camera: begin anew.
+    window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.#takeRuns() && !this.leaving) event.preventDefault();
+    });
+    setInterval(() => this.#tick(), TICK_MS);
+    this.signalling.connect();
+  }
+
+  // What the server tells.
+
+  /** @param {Told} message */
+  #told(message) {
+    this.heardAtMs = performance.now();
+    switch (message.type) {
+      case "state":
+        this.#stateTold(message);
+        break;
+      case "answer":
+        void this.camera.publisher.accept(message.sdp);
+        break;
+      case "progress":
+        this.progress = message;
+        this.clocks.answer.correct(message.remaining_ms, true);
+        break;
+      case "error":
+        if (message.about === "offer") this.camera.offerRefused(message.code);
+        if (message.about === "send" || message.about === "confirm") this.review.closeDialogs();
+        if (message.code !== "take_running" && message.code !== "offer_replaced") this.#refuse(message.message);
+        break;
+      case "superseded":
+        break;
+    }
+  }
+
+  /** @param {State} state */
+  #stateTold(state) {
+    const before = this.state;
+    this.state = state;
+    if (state.status !== "in_progress") {
+      this.#leave(state.status === "completed" ? this.receiptPath : this.link);
+      return;
+    }
+    for (const question of state.questions) {
+      const was = before?.questions.find((one) => one.id === question.id);
+      if (was && was.state !== question.state) this.refusal = null;
+      if (question.state === "countdown") {
+        this.progress = null;
+        this.retaking = "";
+      }
+    }
+    this.clocks.told(state);
+    const busy = held(state.questions);
+    if (busy) {
+      this.chosen = busy.id;
+      this.review.closeDialogs();
+    } else if (this.chosen !== "review" && !state.questions.some((question) => question.id === this.chosen)) {
+      this.chosen = state.questions.find((question) => !settled(question))?.id ?? "review";
+    }
+    this.camera.told(state.media);
+    this.draw();
+  }
+
+  #connectionChanged() {
+    const connection = this.signalling.connection;
+    if (connection === "ended") this.#leave(this.state?.status === "completed" ? this.receiptPath : this.link);
+    if (connection === "superseded" || connection === "refused") this.camera.close();
+    this.draw();
+  }
+
+  // What the candidate presses.
+
+  /** @param {import("./view_question.js").Press} press */
+  #pressed(press) {
+    const question = this.#current();
+    if (!question) return;
+    const id = question.id;
+    this.refusal = null;
+    switch (press) {
+      case "get-ready":
+      case "respond":
+        void this.camera.open();
+        break;
+      case "sound-only":
+        void this.camera.open({ soundOnly: true });
+        break;
+      case "show":
+        this.#ask({ type: "reveal", question: id });
+        break;
+      case "start":
+      case "record":
+        this.#ask({ type: "record", question: id });
+        break;
+      case "stop":
+        this.#ask({ type: "stop", question: id });
+        break;
+      case "retake":
+        if (this.#media() === "live" && this.camera.on) {
+          this.#ask({ type: "record", question: id });
+        } else {
+          this.retaking = id;
+          if (!this.camera.on) void this.camera.open();
+        }
+        break;
+      case "keep-old":
+        this.retaking = "";
+        break;
+      case "remove":
+        this.review.openRemoveDialog(question);
+        break;
+      case "keep":
+      case "next":
+        this.#open(this.#after(question));
+        break;
+      case "camera-off":
+        this.camera.close();
+        break;
+    }
+    this.draw();
+  }
+
+  #send() {
+    const sending = this.state?.sending;
+    if (sending === "idle" || sending === "refused") this.#ask({ type: "send" });
+    if (!this.refusal) this.review.openSendDialog();
+  }
+
+  #useThisTab() {
+    if (this.signalling.connection === "superseded") this.signalling.connect();
+    else this.signalling.ask({ type: "take_over" });
+  }
+
+  /** @param {Ask} ask */
+  #ask(ask) {
+    this.refusal = null;
+    if (!this.signalling.ask(ask))
+      this.#refuse("The server cannot be reached now. Try again when the page has reconnected.");
+  }
+
+  /** Shows why something was not done; an empty text takes it away. @param {string} text */
+  #refuse(text) {
+    this.refusal = text ? { tone: "warn", text } : null;
+    this.draw();
+  }
+
+  /** @param {string} id a question's id, or "review" */
+  #open(id) {
+    if (this.state && held(this.state.questions)) return;
+    if (id === "review") this.camera.close();
+    this.chosen = id;
+    this.retaking = "";
+    this.refusal = null;
+    this.draw();
+    (id === "review" ? this.review.title : this.card.question.title).focus();
+    window.scrollTo({ top: 0 });
+  }
+
+  // Drawing.
+
+  draw() {
+    const state = this.state;
+    const connection = this.signalling.connection;
+    const shown = this.#shown();
+    this.card.question.root.hidden = shown !== "question";
+    this.review.root.hidden = shown !== "review";
+    this.frame.draw(shown, {
+      reconnecting: connection === "reconnecting",
+      closingMs: state && state.closing_ms !== null ? this.clocks.closing.leftMs() : null,
+    });
+    this.card.stage.show(this.camera.stream);
+    if (shown !== "review") this.review.pause();
+    if (shown !== "question") this.card.left();
+    const question = this.#current();
+    if (!state || (shown !== "question" && shown !== "review")) {
+      this.frame.stamp(shown, false);
+      return;
+    }
+    this.strip.draw(state, this.chosen, held(state.questions) !== null);
+    if (shown === "review") {
+      this.review.draw(state, connection === "open", this.refusal?.text ?? "");
+      this.frame.stamp("review", false);
+    } else if (question) {
+      this.#drawQuestion(state, question);
+    }
+  }
+
+  /** @returns {Shown} */
+  #shown() {
+    const connection = this.signalling.connection;
+    if (connection === "refused") return "stuck";
+    if (connection === "superseded") return "superseded";
+    if (this.state === null || this.leaving) return "loading";
+    if (this.state.elsewhere) return "elsewhere";
+    return this.chosen === "review" ? "review" : "question";
+  }
+
+  /** @param {State} state @param {Question} question */
+  #drawQuestion(state, question) {
+    const after = this.#after(question);
+    const following = state.questions.find((one) => one.id === after);
+    const drawn = plan(question, {
+      camera: this.camera.standing,
+      media: this.#media(),
+      retaking: this.retaking === question.id,
+      next: following ? `Next: question ${following.number}.` : "Next: watch your answers once more, and send them.",
+    });
+    this.frame.stamp(drawn.phase, drawn.stage);
+    this.card.draw(
+      {
+        question,
+        count: state.questions.length,
+        plan: drawn,
+        live: this.#media() === "live",
+        refusal: this.refusal,
+        nextLabel: following ? `Go to question ${following.number}` : "Go to review",
+      },
+      this.camera,
+    );
+    this.#tick();
+    this.frame.announce(question, drawn.phase, this.clocks.think.leftMs());
+  }
+
+  #tick() {
+    const question = this.#current();
+    if (!question) return;
+    this.card.tick(question, this.clocks, this.progress, this.camera);
+    const silentMs = performance.now() - this.heardAtMs;
+    if (question.state === "recording" && !question.stalled && this.progress && silentMs > SILENCE_MS) {
+      this.signalling.lost();
+    }
+  }
+
+  async #listDevices() {
+    const capture = this.camera.capture;
+    if (!capture.stream) return;
+    const devices = await capture.devices();
+    this.card.stage.drawDevices(devices, {
+      camera: capture.deviceId("camera"),
+      microphone: capture.deviceId("microphone"),
+    });
+  }
+
+  // Small facts.
+
+  #current() {
+    return this.state?.questions.find((question) => question.id === this.chosen) ?? null;
+  }
+
+  #media() {
+    return this.camera.media(this.state?.media ?? "none");
+  }
+
+  #takeRuns() {
+    const running = ["countdown", "recording"];
+    return this.state?.questions.some((question) => running.includes(question.state)) ?? false;
+  }
+
+  /** Where the next thing to do is, after this question: a question's id, or "review". @param {Question} question */
+  #after(question) {
+    const questions = this.state?.questions ?? [];
+    const order = [...questions.slice(question.number), ...questions.slice(0, question.number - 1)];
+    const closed = this.state?.closing_ms !== null;
+    return order.find((one) => !closed && !settled(one))?.id ?? "review";
+  }
+
+  /** @param {string} path */
+  #leave(path) {
+    if (this.leaving) return;
+    this.leaving = true;
+    this.camera.close();
+    location.replace(path);
+  }
+}
+
+new Page(part("interview", HTMLElement)).start();

@@ -1,0 +1,196 @@
+/**
+ * Camera and microphone on their way to the recorder: one RTCPeerConnection at a time, offers out, answers in.
+ * A connection that is lost is replaced by a new one, when the server allows an offer. Never touches the document.
+ */
+
+/** @typedef {"off" | "connecting" | "connected" | "lost"} Publishing */
+
+const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
+/** "disconnected" often heals by itself; longer than this it does not. */
+const HEALING_MS = 3000;
+/** No answer and no error to an offer for so long: the socket lost one of them. */
+const ANSWER_TIMEOUT_MS = 8000;
+/** While no offer is allowed, look again this often. */
+const ASK_AGAIN_MS = 500;
+
+export class Publisher {
+  /**
+   * @param {RTCIceServer[]} iceServers
+   * @param {number} maxBitrateBps
+   * @param {{ mayOffer: () => boolean, offer: (sdp: string) => void, changed: (publishing: Publishing) => void }} to
+   *   `mayOffer` is false while the server takes none: the socket is away, or a recording runs.
+   */
+  constructor(iceServers, maxBitrateBps, to) {
+    this.iceServers = iceServers;
+    this.maxBitrateBps = maxBitrateBps;
+    this.to = to;
+    /** @type {Publishing} */
+    this.publishing = "off";
+    /** @type {RTCPeerConnection | null} */
+    this.peer = null;
+    /** @type {MediaStream | null} */
+    this.stream = null;
+    this.awaitsAnswer = false;
+    this.failures = 0;
+    this.timer = 0;
+  }
+
+  /**
+   * Publishes this stream; the one before it is replaced without a new connection where that is possible.
+   * @param {MediaStream} stream
+   */
+  async publish(stream) {
+    this.stream = stream;
+    if (this.peer && this.publishing !== "lost" && (await this.#replaceTracks(stream))) return;
+    this.failures = 0;
+    clearTimeout(this.timer);
+    if (this.to.mayOffer()) await this.connect();
+    else this.#again();
+  }
+
+  /** Makes a new connection and offers it. */
+  async connect() {
+    const stream = this.stream;
+    if (!stream) return;
+    this.#drop();
+    const peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
+    this.peer = peer;
+    peer.onconnectionstatechange = () => this.#watch(peer);
+    for (const track of stream.getTracks()) {
+      track.contentHint = track.kind === "video" ? "motion" : "speech";
+      peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+    }
+    this.#change("connecting");
+    this.awaitsAnswer = true;
+    try {
+      await peer.setLocalDescription();
+    } catch {
+      if (peer === this.peer) this.#again();
+      return;
+    }
+    if (peer !== this.peer) return;
+    this.to.offer(peer.localDescription?.sdp ?? "");
+    this.#later(ANSWER_TIMEOUT_MS, peer);
+  }
+
+  /**
+   * The server's answer to the last offer.
+   * @param {string} sdp
+   */
+  async accept(sdp) {
+    const peer = this.peer;
+    if (!peer || !this.awaitsAnswer) return;
+    this.awaitsAnswer = false;
+    clearTimeout(this.timer);
+    try {
+      await peer.setRemoteDescription({ type: "answer", sdp });
+      await this.#shapeVideo(peer);
+    } catch {
+      if (peer === this.peer) this.#again();
+    }
+  }
+
+  /** The server refused the offer; `retry` when a later one may be accepted. @param {boolean} retry */
+  refused(retry) {
+    this.awaitsAnswer = false;
+    clearTimeout(this.timer);
+    if (retry) this.#again();
+    else this.#change("lost");
+  }
+
+  /** The server holds no connection of ours, whatever this side believes. */
+  forgotten() {
+    if (this.stream && !this.awaitsAnswer && this.publishing !== "connecting") this.#again();
+  }
+
+  /** Stops sending; the camera itself belongs to capture.js. */
+  stop() {
+    this.stream = null;
+    this.#drop();
+    this.#change("off");
+  }
+
+  /** Sharpness over smoothness, and no more than the operator allows. @param {RTCPeerConnection} peer */
+  async #shapeVideo(peer) {
+    for (const sender of peer.getSenders()) {
+      if (sender.track?.kind !== "video") continue;
+      /** @type {RTCRtpSendParameters & { degradationPreference?: string }} */
+      const parameters = sender.getParameters();
+      parameters.degradationPreference = "maintain-resolution";
+      for (const encoding of parameters.encodings ?? []) {
+        encoding.maxBitrate = this.maxBitrateBps;
+        encoding.maxFramerate = 30;
+      }
+      // Firefox before 110 has no encodings here; its defaults are close enough.
+      await sender.setParameters(parameters).catch(() => undefined);
+    }
+  }
+
+  /** @param {MediaStream} stream */
+  async #replaceTracks(stream) {
+    const senders = this.peer?.getSenders() ?? [];
+    const tracks = stream.getTracks();
+    if (senders.length !== tracks.length) return false;
+    for (const track of tracks) {
+      const sender = senders.find((candidate) => candidate.track?.kind === track.kind);
+      if (!sender) return false;
+      track.contentHint = track.kind === "video" ? "motion" : "speech";
+      await sender.replaceTrack(track);
+    }
+    return true;
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  #watch(peer) {
+    if (peer !== this.peer) return;
+    if (peer.connectionState === "connected") {
+      this.failures = 0;
+      clearTimeout(this.timer);
+      this.#change("connected");
+    } else if (peer.connectionState === "disconnected") {
+      this.#change("lost");
+      this.#later(HEALING_MS, peer);
+    } else if (peer.connectionState === "failed") {
+      this.#again();
+    }
+  }
+
+  /** @param {number} pauseMs @param {RTCPeerConnection} peer */
+  #later(pauseMs, peer) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (peer === this.peer) this.#again();
+    }, pauseMs);
+  }
+
+  /** A new connection after a pause that grows; the old one stays meanwhile, since it may heal. */
+  #again() {
+    this.awaitsAnswer = false;
+    clearTimeout(this.timer);
+    this.#change("lost");
+    const pauseMs = BACKOFF_MS[Math.min(this.failures, BACKOFF_MS.length - 1)];
+    this.failures += 1;
+    this.timer = setTimeout(() => this.#whenAllowed(), pauseMs);
+  }
+
+  #whenAllowed() {
+    if (this.to.mayOffer()) void this.connect();
+    else this.timer = setTimeout(() => this.#whenAllowed(), ASK_AGAIN_MS);
+  }
+
+  #drop() {
+    clearTimeout(this.timer);
+    this.awaitsAnswer = false;
+    if (!this.peer) return;
+    this.peer.onconnectionstatechange = null;
+    this.peer.close();
+    this.peer = null;
+  }
+
+  /** @param {Publishing} publishing */
+  #change(publishing) {
+    if (publishing === this.publishing) return;
+    this.publishing = publishing;
+    this.to.changed(publishing);
+  }
+}
