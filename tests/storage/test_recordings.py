@@ -18,7 +18,7 @@ from storage.recordings import Recordings
 from storage.states import TakeState
 from storage.takes import TakeRow
 
-INVITATION = new_id(1)
+INVITATION = "000000000001" + "0a1b2c3d4e5f60718293"
 TAKE = new_id(2)
 CONTENT = b"moving pictures " * 1000
 
