@@ -26,6 +26,7 @@ from recorder.messages import (
     OfferRefused,
     Refused,
     Reply,
+    Welcome,
     WorkerUnavailable,
     decode,
     encode,
@@ -52,20 +53,33 @@ class Channel(Protocol):
 class SocketChannel:
     """To a worker process. `open` raises OSError or TimeoutError when nobody listens."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, events: Callable[[Event], None]):
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        events: Callable[[Event], None],
+        welcomed: Callable[[SocketChannel, Welcome], None],
+    ) -> None:
         self.closed = asyncio.Event()
-        self._reader, self._writer, self._events = reader, writer, events
+        self._reader, self._writer, self._events, self._welcomed = reader, writer, events, welcomed
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._task = asyncio.get_running_loop().create_task(self._listen(), name="worker events")
 
     @classmethod
-    async def open(cls, run_dir: Path, number: int, events: Callable[[Event], None]) -> SocketChannel:
+    async def open(
+        cls,
+        run_dir: Path,
+        number: int,
+        events: Callable[[Event], None],
+        welcomed: Callable[[SocketChannel, Welcome], None],
+    ) -> SocketChannel:
+        """`welcomed` is called before any event that came behind the `Welcome`, however close."""
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             with folder_alias(run_dir) as alias:
                 path = alias / socket_path(run_dir, number).name
                 reader, writer = await asyncio.open_unix_connection(str(path), limit=LINE_LIMIT_BYTES)
-        return cls(reader, writer, events)
+        return cls(reader, writer, events, welcomed)
 
     async def call(self, message: Call) -> Reply:
         if self.closed.is_set():
@@ -93,6 +107,8 @@ class SocketChannel:
                     except Exception:
                         log.exception("an event could not be taken: %s", type(message).__name__)
                 elif isinstance(message, Reply) and number is not None:
+                    if isinstance(message, Welcome):
+                        self._welcomed(self, message)
                     future = self._waiting.get(number)
                     if future is not None and not future.done():
                         future.set_result(message)
@@ -106,8 +122,7 @@ class SocketChannel:
 
     async def close(self) -> None:
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.gather(self._task, return_exceptions=True)
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):

@@ -53,6 +53,21 @@ def lock_path(run_dir: Path, number: int) -> Path:
     return run_dir / f"worker-{number}.lock"
 
 
+def lock_is_free(run_dir: Path, number: int) -> bool:
+    """Whether no worker of this number runs."""
+    try:
+        lock = os.open(lock_path(run_dir, number), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
 class Control:
     """The server side of the control socket."""
 

@@ -8,7 +8,6 @@ packets are unprotected in the memory the socket wrote them to.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,5 +151,4 @@ class Handshake:
         self._transport.remove_all_listeners()
         await self._transport.stop()
         if task is not None:
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)

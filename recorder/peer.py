@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 LIVE_WITHIN_US = 1_000_000
 GONE_AFTER_US = 30_000_000
+CONNECT_WITHIN_US = 30_000_000
+NO_MEDIA_US = 120_000_000
+"""Connectivity checks alone keep a place for this long."""
+MOST_RESTARTS = 20
 REPORT_EVERY_MS = 1_000
 MOST_ADDRESSES = 8
 MOST_STREAMS = 32
@@ -42,11 +46,13 @@ class Home(Protocol):
     udp: UdpPort
     slots: Slots
     certificate: Certificate
-    handshakes: asyncio.Semaphore
     needy: set[Peer]
     """Peers with packets missing: they are looked at after every turn of the socket."""
 
     def peer_changed(self, peer: Peer) -> None: ...
+
+    def wants_handshake(self, peer: Peer) -> None:
+        """Its first DTLS record is here; `peer.shake_hands` is called when it is its turn."""
 
 
 @dataclass(slots=True)
@@ -82,13 +88,15 @@ class Peer:
         self._born_us = self._heard_us = time.monotonic_ns() // 1000
         self._address: Address | None = None
         self._local = b""
+        self._nominated_key = b""
+        self._asked_for_hands = False
         self._keys_of_addresses: list[bytes] = []
         self._keys: SrtpKeys | None = None
         self._block = home.udp.block
         self._ssrc = int.from_bytes(credentials.password.encode()[:4], "big")
         self._types: dict[int, tuple[Track, bool]] = {}
         self._streams: dict[int, tuple[Track, bool]] = {}
-        self._streams_seen = 0
+        self._heard_of: set[int] = set()
         self._retired: set[int] = set()
         self._transport_id = offer.transport_id
         self._level_id = 0
@@ -126,29 +134,40 @@ class Peer:
             return
         self._heard_us = time.monotonic_ns() // 1000
         udp = self._home.udp
+        owner = getattr(udp.routes.get(key), "__self__", None)
+        if isinstance(owner, Peer) and owner is not self and self._heard_us - owner.last_media_us < LIVE_WITHIN_US:
+            self.counters.refused_checks += 1  # an address in use is not taken over
+            return
         udp.send(found.reply, sender, local)
-        if key not in self._keys_of_addresses:
-            if len(self._keys_of_addresses) >= MOST_ADDRESSES:
-                udp.routes.pop(self._keys_of_addresses.pop(0), None)
-            self._keys_of_addresses.append(key)
-        udp.routes[key] = self.media
         if found.nominated or self._address is None:
-            self._address, self._local = sender, local
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"peer {self.peer_id}")
+            self._address, self._local, self._nominated_key = sender, local, key
+        if key in self._keys_of_addresses:
+            self._keys_of_addresses.remove(key)
+        self._keys_of_addresses.append(key)
+        udp.routes[key] = self.media
+        if len(self._keys_of_addresses) > MOST_ADDRESSES:
+            self._forget(next(item for item in self._keys_of_addresses if item != self._nominated_key))
 
-    def knows(self, key: bytes) -> bool:
-        return key in self._keys_of_addresses
+    def _forget(self, key: bytes) -> None:
+        """Gives an address up, unless another peer has it by now."""
+        self._keys_of_addresses.remove(key)
+        if self._home.udp.routes.get(key) == self.media:
+            del self._home.udp.routes[key]
 
     def record(self, record: bytes) -> None:
         """A DTLS record from one of our addresses."""
         self._handshake.feed(record)
+        if not self._asked_for_hands:
+            self._asked_for_hands = True
+            self._home.wants_handshake(self)
+
+    def shake_hands(self) -> None:
+        if self._task is None and self.state is not PeerState.GONE:
+            self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"peer {self.peer_id}")
 
     async def _connect(self) -> None:
-        """The handshake; at most a few at once, since each costs milliseconds of CPU."""
         try:
-            async with self._home.handshakes:
-                self._keys = await self._handshake.run(self._home.slots)
+            self._keys = await self._handshake.run(self._home.slots)
         except HandshakeFailed as error:
             log.info("peer %s: no DTLS: %s", self.peer_id, error)
             self.become(PeerState.GONE, "dtls")
@@ -235,8 +254,8 @@ class Peer:
         """An SSRC heard first: its payload type says which track it is, or it is a change of one."""
         if ssrc in self._retired:  # late packets of before a change
             return None
-        self._streams_seen += 1
-        if self._streams_seen > MOST_STREAMS:
+        self._heard_of.add(ssrc)
+        if len(self._heard_of) > MOST_STREAMS:
             self.become(PeerState.GONE, "too many streams")
             return None
         found = self._types.get(kind)
@@ -324,8 +343,12 @@ class Peer:
 
     def _judge(self, now_us: int) -> None:
         last = max(self.last_media_us, self._heard_us)
-        if now_us - last > GONE_AFTER_US:
+        if now_us - last > GONE_AFTER_US or now_us - max(self.last_media_us, self._born_us) > NO_MEDIA_US:
             self.become(PeerState.GONE, "silent")
+        elif self._keys is None and now_us - self._born_us > CONNECT_WITHIN_US:
+            self.become(PeerState.GONE, "never connected")
+        elif any(track.counters.restarts > MOST_RESTARTS for track in self.tracks):
+            self.become(PeerState.GONE, "too many restarts")
         elif not self.last_media_us:
             return
         elif all(now_us - track.last_arrival_us <= LIVE_WITHIN_US for track in self.tracks):
@@ -340,8 +363,8 @@ class Peer:
 
     async def close(self) -> None:
         """Frees the addresses, says goodbye, ends the handshake."""
-        for key in self._keys_of_addresses:
-            self._home.udp.routes.pop(key, None)
+        for key in list(self._keys_of_addresses):
+            self._forget(key)
         self._home.needy.discard(self)
         if self._task is not None and not self._task.done():
             self._task.cancel()

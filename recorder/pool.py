@@ -11,16 +11,19 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.channel import Channel, LocalChannel, SocketChannel, refusal
-from recorder.control import EXIT_PORT, lock_path
+from recorder.control import EXIT_PORT, lock_is_free, lock_path
 from recorder.messages import (
     Arm,
     Call,
+    CallRefused,
     Connect,
     Connected,
     Counters,
@@ -50,12 +53,14 @@ from recorder.messages import (
     WorkerUnavailable,
 )
 from recorder.recovery import recover, recover_take
+from recorder.sidecar import read_result
 from recorder.worker import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 15.0
 QUIT_TIMEOUT_S = 20.0
+RECONNECT_S = 10.0
 LOOK_EVERY_S = 0.05
 RESTART_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Between restarts of a worker that keeps dying; the last is repeated."""
@@ -106,6 +111,8 @@ class _Held:
     folder: Path
     peer_id: PeerId
     phase: str
+    confirmed: bool = True
+    """Named by the worker since the connection to it was made."""
 
 
 class Pool:
@@ -156,11 +163,10 @@ class Pool:
         """Adopts worker `number` or starts it, replacing one of another version."""
         settings = self._settings.worker(number)
         with contextlib.suppress(OSError, TimeoutError, WorkerUnavailable):
-            channel = await SocketChannel.open(self._settings.run_dir, number, self._from_worker)
+            channel = await self._open(number)
             reply = await channel.call(Hello(settings.version))
             if isinstance(reply, Welcome):
                 log.info("worker %d (process %d) goes on", number, reply.pid)
-                self._adopt(number, channel, reply)
                 return
             log.info("worker %d is of another version or other settings: it ends its takes and is replaced", number)
             with contextlib.suppress(WorkerUnavailable):
@@ -169,12 +175,24 @@ class Pool:
             await channel.close()
         await self._spawn(number, settings)
 
+    async def _open(self, number: int) -> SocketChannel:
+        """A connection to worker `number`; a `Welcome` on it makes it the one in use. Raises OSError, TimeoutError."""
+        return await SocketChannel.open(
+            self._settings.run_dir, number, self._from_worker, lambda *greeting: self._adopt(number, *greeting)
+        )
+
     def _adopt(self, number: int, channel: Channel, welcome: Welcome) -> None:
         self._channels[number] = channel
+        for held in self._held.values():
+            held.confirmed = held.confirmed and held.number != number
         self.ports[number] = welcome.udp_port
         self.process_ids[number] = welcome.pid
-        for peer in welcome.peers:
-            self._peers[PeerId(str(peer["peer_id"]))] = number
+        present = {PeerId(str(peer["peer_id"])) for peer in welcome.peers}
+        absent = [peer_id for peer_id, holder in self._peers.items() if holder == number and peer_id not in present]
+        self._peers |= dict.fromkeys(present, number)
+        for peer_id in absent:  # they left while nobody was connected
+            del self._peers[peer_id]
+            self._events(PeerChanged(peer_id, PeerState.GONE, "left"))
         for take in welcome.takes:
             folder = Path(str(take.get("folder", "")))
             self._held[TakeId(str(take["take_id"]))] = _Held(
@@ -192,10 +210,9 @@ class Pool:
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
         while True:
             with contextlib.suppress(OSError, TimeoutError, WorkerUnavailable):
-                channel = await SocketChannel.open(self._settings.run_dir, number, self._from_worker)
+                channel = await self._open(number)
                 reply = await channel.call(Hello(settings.version))
-                if isinstance(reply, Welcome) and reply.pid == process.pid:
-                    self._adopt(number, channel, reply)
+                if isinstance(reply, Welcome):
                     return
                 await channel.close()
             if process.returncode is not None:
@@ -209,18 +226,20 @@ class Pool:
             await asyncio.wait_for(channel.closed.wait(), QUIT_TIMEOUT_S)
 
     async def _watch(self, number: int) -> None:
-        """Restarts a worker whenever it dies, and recovers what it was writing."""
+        """Connects again to a worker that lives, restarts one that died and recovers what it was writing."""
         deaths = 0
         while not self._stopping:
             began = asyncio.get_running_loop().time()
             channel = self._channels[number]
             await channel.closed.wait()
-            if self._stopping:
-                return
-            log.error("worker %d died", number)
-            with contextlib.suppress(asyncio.CancelledError):
-                await channel.close()
-            await self._bury(number)
+            await channel.close()
+            try:
+                if await self._reconnect(number):
+                    continue
+                log.error("worker %d died", number)
+                await self._bury(number)
+            except Exception:
+                log.exception("worker %d could not be buried in order", number)
             steady = asyncio.get_running_loop().time() - began > STEADY_AFTER_S
             deaths = 0 if steady else deaths + 1
             while not self._stopping:
@@ -232,6 +251,45 @@ class Pool:
                     deaths += 1
                     log.error("worker %d cannot be started: %s", number, error)
 
+    async def _reconnect(self, number: int) -> bool:
+        """Whether the worker behind a broken connection goes on; one that lives but never answers is killed."""
+        deadline = asyncio.get_running_loop().time() + RECONNECT_S
+        held = [take_id for take_id, take in self._held.items() if take.number == number]
+        while self._lives(number):
+            with contextlib.suppress(OSError, TimeoutError, WorkerUnavailable):
+                channel = await self._open(number)
+                if isinstance(await channel.call(Hello(self._settings.worker(number).version)), Welcome):
+                    log.warning("the connection to worker %d broke and was made again", number)
+                    await self._settle(held)
+                    return True
+                await channel.close()
+            if asyncio.get_running_loop().time() > deadline:
+                log.error("worker %d lives but does not answer; it is killed", number)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.process_ids[number], signal.SIGKILL)
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+        return False
+
+    async def _settle(self, take_ids: list[TakeId]) -> None:
+        """Says how the takes ended that a worker finished while nobody was connected to it."""
+        for take_id in take_ids:
+            held = self._held.get(take_id)
+            if held is None or held.confirmed:
+                continue
+            result = await asyncio.to_thread(read_result, held.folder, take_id)
+            if result is not None:
+                self._emit(TakeFinished(result))
+            else:
+                self._emit(TakeNotStarted(take_id, NeverStarted.WORKER_DIED))
+
+    def _lives(self, number: int) -> bool:
+        """Whether the worker's process is there: it holds its lock for its life."""
+        process = self._processes.get(number)
+        if process is not None and process.returncode is not None:
+            return False
+        return not lock_is_free(self._settings.run_dir, number)
+
     async def _bury(self, number: int) -> None:
         """Says what a dead worker took along: its peers, and its takes as far as they are on disk."""
         process = self._processes.pop(number, None)
@@ -242,7 +300,11 @@ class Pool:
         for peer_id in peers:
             self._emit(PeerChanged(peer_id, PeerState.GONE, "worker died"))
         for take_id, held in [item for item in self._held.items() if item[1].number == number]:
-            result = await asyncio.to_thread(recover_take, held.folder, take_id)
+            try:
+                result = await asyncio.to_thread(recover_take, held.folder, take_id)
+            except (RecorderError, OSError):
+                log.exception("take %s could not be recovered now", take_id)
+                result = None
             if result is None and held.phase == "countdown":
                 self._emit(TakeNotStarted(take_id, NeverStarted.WORKER_DIED))
             else:
@@ -255,18 +317,21 @@ class Pool:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        await asyncio.gather(*(self._quit(number) for number in self._channels))
+        await asyncio.gather(*(self._quit(number) for number in {*self._channels, *self._processes}))
         self._channels.clear()
 
     async def _quit(self, number: int) -> None:
-        channel = self._channels[number]
+        channel = self._channels.get(number)
+        process = self._processes.pop(number, None)
         if isinstance(channel, SocketChannel):
             with contextlib.suppress(WorkerUnavailable):
                 await channel.call(Quit())
                 await self._until_gone(channel)
-        await channel.close()
-        process = self._processes.pop(number, None)
+        if channel is not None:
+            await channel.close()
         if process is not None:
+            if process.returncode is None:
+                process.terminate()  # one that was started and not yet spoken to
             try:
                 await asyncio.wait_for(process.wait(), QUIT_TIMEOUT_S)
             except TimeoutError:
@@ -329,7 +394,7 @@ class Pool:
         self._peers[peer_id] = number
         try:
             reply = await self._call(number, Connect(peer_id, offer_sdp))
-        except BaseException:
+        except RecorderError:
             self._peers.pop(peer_id, None)
             raise
         if not isinstance(reply, Connected):
@@ -351,7 +416,7 @@ class Pool:
         self._held[order.take_id] = _Held(number, Path(order.folder), order.peer_id, "countdown")
         try:
             await self._call(number, order)
-        except BaseException:
+        except CallRefused:  # without a reply the worker may hold it all the same, and must be told to stop
             self._held.pop(order.take_id, None)
             raise
 

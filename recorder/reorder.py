@@ -12,10 +12,12 @@ from typing import Generic, TypeVar
 
 FIRST_ASK_MS = 15
 SHORTEST_ASK_MS = 20
+LONGEST_ASK_MS = 200
 MOST_ASKS = 15
 MOST_HELD = 2048
+MOST_MISSING = 2048
 MOST_ASKED_AT_ONCE = 256
-FARTHEST_AHEAD = 4096
+FARTHEST_AHEAD = 1024
 FARTHEST_BACK = 512
 
 Packet = TypeVar("Packet")
@@ -25,7 +27,7 @@ Packet = TypeVar("Packet")
 class _Missing:
     seen_ms: int
     next_ask_ms: int
-    asked_ms: int = 0
+    first_ask_ms: int = 0
     asks: int = 0
 
 
@@ -59,7 +61,8 @@ class Reorder(Generic[Packet]):
                 return self._restart(sequence, packet)
             self.late += 1
             return []
-        if sequence - expected > FARTHEST_AHEAD:
+        newest = max(self._newest, expected - 1)
+        if sequence - expected > FARTHEST_AHEAD or len(self.missing) + sequence - newest > MOST_MISSING:
             return self._restart(sequence, packet)
         if sequence in self.held:
             self.late += 1
@@ -67,11 +70,10 @@ class Reorder(Generic[Packet]):
         found = self.missing.pop(sequence, None)
         if found is not None and found.asks:
             self.recovered += 1
-            if found.asks == 1:
-                sample = now_ms - found.asked_ms
-                self.rtt_ms = sample if not self.rtt_ms else (7 * self.rtt_ms + sample) // 8
+            # From the first request on: an answer may come after further ones went out.
+            sample = now_ms - found.first_ask_ms
+            self.rtt_ms = sample if not self.rtt_ms else (7 * self.rtt_ms + sample) // 8
         self.held[sequence] = packet
-        newest = max(self._newest, expected - 1)
         for absent in range(newest + 1, sequence):
             self.missing[absent] = _Missing(now_ms, now_ms + FIRST_ASK_MS)
         self._newest = max(newest, sequence)
@@ -101,13 +103,18 @@ class Reorder(Generic[Packet]):
         return self._release()
 
     def requests(self, now_ms: int) -> list[int]:
-        """The sequence numbers to ask for now, rising; each is asked again after max(20 ms, RTT)."""
+        """The sequence numbers to ask for now, rising.
+
+        Each is asked for again after max(20 ms, 1.5 RTT), then after twice that, and so on up to 200 ms (or the RTT).
+        """
         wanted: list[int] = []
         for sequence, missing in self.missing.items():
             if missing.next_ask_ms <= now_ms and missing.asks < MOST_ASKS:
+                if not missing.asks:
+                    missing.first_ask_ms = now_ms
+                pause_ms = max(SHORTEST_ASK_MS, self.rtt_ms * 3 // 2)
+                missing.next_ask_ms = now_ms + max(pause_ms, min(pause_ms << missing.asks, LONGEST_ASK_MS))
                 missing.asks += 1
-                missing.asked_ms = now_ms
-                missing.next_ask_ms = now_ms + max(SHORTEST_ASK_MS, self.rtt_ms * 3 // 2)
                 wanted.append(sequence)
                 if len(wanted) == MOST_ASKED_AT_ONCE:
                     break

@@ -95,7 +95,7 @@ def read_offer(text: str, video_codecs: Sequence[str]) -> Offer:
         bundle=tuple(mid for mid in mids if any(track.mid == mid for track in tracks)),
         ufrag=first.ice.usernameFragment,
         fingerprints=_fingerprints(first),
-        transport_id=_extension(first, EXTENSION_TRANSPORT_CC),
+        transport_id=next((found for media in wanted if (found := _extension(media, EXTENSION_TRANSPORT_CC))), 0),
     )
 
 

@@ -50,6 +50,8 @@ MOST_KEPT_SOUND = 100
 LEVEL_STEP_US = 100_000
 FRAME_US = 33_333
 SHORTEST_GAP_MS = 100
+MOST_SEGMENTS = 100
+MOST_GAPS = 1000
 
 Kind = Literal["video", "audio"]
 
@@ -85,9 +87,7 @@ class _Outages:
     began_us: int | None = None
     count: int = 0
     total_us: int = 0
-    shift_us: int = 0
-    resync_us: int = 0
-    """How much of the last outage may still be cut out, at the first frame after it."""
+    """Time not charged, which is just what was cut out of the file."""
 
 
 @dataclass(slots=True)
@@ -139,14 +139,14 @@ class Take:
         self._restarted: set[str] = set()
         self._gaps: list[Gap] = []
         self._segments: list[Segment] = []
-        self._counts_before = self._counts()
+        self._counts_before = self._counts_after = self._counts()
 
     def _counts(self) -> dict[str, TrackCounts]:
         found = {"video": TrackCounts(), "audio": TrackCounts()}
         for track in (self._source.video, self._source.audio):
             if track is not None:
-                counters, reorder = track.counters, track.reorder
-                found[track.kind] = TrackCounts(counters.packets, reorder.given_up, reorder.recovered)
+                counters = track.counters
+                found[track.kind] = TrackCounts(counters.packets, track.lost, track.recovered)
         return found
 
     # The clock.
@@ -227,32 +227,32 @@ class Take:
 
     def _watch_outage(self, now_us: int) -> None:
         outages, last = self._outages, self._source.last_media_us
-        if outages.began_us is None:
-            if now_us - last > OUTAGE_AFTER_US:
-                outages.began_us = max(last, self._start_us)
-                outages.count += 1
-                grace_us = MOST_OUTAGE_US - outages.total_us
-                at_ms = self._unix_ms() - (now_us - outages.began_us) // 1000
-                self._emit(OutageBegan(self.order.take_id, at_ms, max(0, grace_us // 1000)))
-        elif last > outages.began_us:
-            length = last - outages.began_us
-            self._gap("video" if self._source.video else "audio", self.elapsed_us(now_us), length, False)
-            outages.total_us += length
-            outages.resync_us = length
-            outages.began_us = None
-            self._emit(OutageEnded(self.order.take_id, length // 1000, self._remaining_ms(now_us)))
+        if outages.began_us is None and now_us - last > OUTAGE_AFTER_US:
+            outages.began_us = max(last, self._start_us)
+            outages.count += 1
+            grace_us = MOST_OUTAGE_US - outages.total_us
+            at_ms = self._unix_ms() - (now_us - outages.began_us) // 1000
+            self._emit(OutageBegan(self.order.take_id, at_ms, max(0, grace_us // 1000)))
         current = 0 if outages.began_us is None else now_us - outages.began_us
         if outages.count > MOST_OUTAGES or outages.total_us + current > MOST_OUTAGE_US:
             self.end(EndReason.OUTAGE, now_us)
 
-    def _place(self, kind: str, pts_us: int, frame_us: int) -> int:
-        """Where the file holds what the track's timeline puts at `pts_us`: outages are cut out."""
+    def _place(self, pts_us: int, frame_us: int, arrival_us: int) -> int:
+        """Where the file holds what a track's timeline puts at `pts_us`: outages are cut out.
+
+        The first frame after an outage, of either track, ends it, and says how much of it is missing from the
+        media. That much is cut out and not charged; what was only late is in the file, and is charged.
+        """
         outages = self._outages
-        if outages.resync_us and self._last_pts_us[kind] >= 0:
-            hole = pts_us - outages.shift_us - self._last_pts_us[kind] - frame_us
-            outages.shift_us += max(0, min(hole, outages.resync_us))
-            outages.resync_us = 0
-        return pts_us - outages.shift_us
+        if outages.began_us is not None:
+            length = max(0, arrival_us - outages.began_us)
+            hole = pts_us - outages.total_us - max(self._last_pts_us.values()) - frame_us
+            cut = max(0, min(hole, length))
+            self._gap("video" if self._source.video else "audio", max(self._last_pts_us.values()), cut, False)
+            outages.total_us += cut
+            outages.began_us = None
+            self._emit(OutageEnded(self.order.take_id, cut // 1000, self._remaining_ms(arrival_us)))
+        return pts_us - outages.total_us
 
     # Frames.
 
@@ -332,7 +332,8 @@ class Take:
 
     def _note_segment(self, at_us: int) -> None:
         video, audio = self._source.video, self._source.audio
-        self._segments.append(Segment(at_us // 1000, video.ssrc if video else 0, audio.ssrc if audio else 0))
+        if len(self._segments) < MOST_SEGMENTS:
+            self._segments.append(Segment(at_us // 1000, video.ssrc if video else 0, audio.ssrc if audio else 0))
 
     def _write_video(self, mux: Mux, frame: Frame, rtp: int, arrival_us: int) -> None:
         track = self._source.video
@@ -344,7 +345,7 @@ class Take:
             self._note_segment(self.elapsed_us(arrival_us))
         media_us = track.timeline.pts_us(rtp, arrival_us)
         self._settle_start(arrival_us - media_us)
-        pts_us = self._place("video", media_us, FRAME_US)
+        pts_us = self._place(media_us, FRAME_US, arrival_us)
         if pts_us >= self._end_us:
             return
         last = self._last_pts_us["video"]
@@ -378,7 +379,7 @@ class Take:
                     sound.source, sound.offset_us = placed.source, placed.at_us
             timeline.start(rtp, arrival_us, at_us)
             sound.started = True
-        pts_us = self._place("audio", timeline.pts_us(rtp, arrival_us), SILENCE_US)
+        pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
         if pts_us < 0 or pts_us >= self._end_us:
             return
         if pts_us > sound.end_us + SILENCE_US:
@@ -409,7 +410,7 @@ class Take:
         sound.levels[step] = max(sound.levels[step], level)
 
     def _gap(self, kind: Kind, at_us: int, length_us: int, filled: bool) -> None:
-        if len(self._gaps) < 1000:
+        if len(self._gaps) < MOST_GAPS:
             self._gaps.append(Gap(kind, at_us // 1000, length_us // 1000, filled))
 
     # The end.
@@ -440,12 +441,13 @@ class Take:
                 track.flush()
         if self.mux is not None and self._sound.started:
             self._fill(self.mux, self._end_us)
+        self._counts_after = self._counts()
         self.phase = Phase.DONE
         self._ended(self)
 
     def facts(self, written: Written, clock_ms: int, ended_unix_ms: int) -> TakeFacts:
         """What the network half knows, for `finish`, once the mux has said what was written."""
-        after, before = self._counts(), self._counts_before
+        after, before = self._counts_after, self._counts_before
         counts = {
             kind: TrackCounts(
                 after[kind].received - before[kind].received,

@@ -44,6 +44,10 @@ class TrackCounters:
     frames: int = 0
     key_frames: int = 0
     retransmitted: int = 0
+    lost: int = 0
+    """Given up before the last restart; see `Track.lost`."""
+    recovered: int = 0
+    restarts: int = 0
 
 
 class Track:
@@ -79,6 +83,9 @@ class Track:
     def restart(self, ssrc: int) -> None:
         """The sender changed its SSRC: everything counts anew, pictures wait for a key frame."""
         if self.ssrc:
+            self.counters.restarts += 1
+            self.counters.lost += self.reorder.given_up
+            self.counters.recovered += self.reorder.recovered
             self.flush()
             self._depacketizer.reset()
             self.timeline.forget_report()
@@ -104,6 +111,7 @@ class Track:
         restarts = reorder.restarts
         released = reorder.push(unwrapped, (payload, marker, timestamp, arrival_us, level), arrival_us // 1000)
         if reorder.restarts != restarts:
+            counters.restarts += 1
             self._depacketizer.reset()
             self._timestamp = Unwrapper(32)
             self._first_sequence = unwrapped
@@ -118,9 +126,13 @@ class Track:
         """An RTX packet (RFC 4588 §4): the original's sequence number leads its payload."""
         if len(payload) < 2 or self.reorder.expected is None:
             return
+        sequence = payload[0] << 8 | payload[1]
         if len(payload) > 2:
             self.counters.retransmitted += 1
-        self.receive(payload[2:], payload[0] << 8 | payload[1], timestamp, marker, arrival_us, -1)
+        if self._sequence.unwrap(sequence) < self.reorder.expected:  # too late: it was given up
+            self.reorder.late += 1
+            return
+        self.receive(payload[2:], sequence, timestamp, marker, arrival_us, -1)
 
     def expire(self, now_ms: int) -> None:
         """Gives up packets missed for longer than the hold."""
@@ -156,7 +168,12 @@ class Track:
     @property
     def lost(self) -> int:
         """Packets given up."""
-        return self.reorder.given_up
+        return self.counters.lost + self.reorder.given_up
+
+    @property
+    def recovered(self) -> int:
+        """Packets that came after they were asked for again."""
+        return self.counters.recovered + self.reorder.recovered
 
     def sender_report(self, report: SenderReport, arrival_us: int) -> None:
         self._report, self._report_arrival_us = report, arrival_us

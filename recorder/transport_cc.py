@@ -18,6 +18,8 @@ MOST_STATUSES = 400
 LARGEST_JUMP = 4000
 """A jump of the sequence by more is a sender gone astray: nothing is reported across it."""
 MOST_NOTED = 8000
+MOST_MESSAGES = 8
+"""At most this many messages a call; a sender whose numbers are scattered wider learns less."""
 
 _MISSING, _SMALL, _LARGE = 0, 1, 2
 _HEADER = struct.Struct("!BBHIIHHI")
@@ -57,7 +59,9 @@ class TransportFeedback:
         found: list[bytes] = []
         for first, group in _groups(start, ordered):
             found += self._messages(media_ssrc, first, group, arrivals)
-        return found
+            if len(found) >= MOST_MESSAGES:
+                break
+        return found[:MOST_MESSAGES]
 
     def _messages(self, media_ssrc: int, first: int, group: list[int], arrivals: dict[int, int]) -> list[bytes]:
         reference = arrivals[group[0]] // TICK_US // REFERENCE_TICKS

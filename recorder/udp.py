@@ -36,6 +36,9 @@ RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 BATCHES_A_TURN = 16
 """At most this many batches a turn, so that a flood cannot keep the loop from its timers."""
 
+OLDEST_ARRIVAL_NS = 2_000_000_000
+LOGGED_ERRORS = 20
+
 _MMSGHDR_BYTES = 64
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
@@ -71,6 +74,9 @@ class Receiver(Protocol):
 
     def dtls(self, record: bytes, peer_key: bytes) -> None:
         """A DTLS record (20–63)."""
+
+    def failed(self, peer_key: bytes) -> None:
+        """A datagram from there raised: it ends that peer, and no other."""
 
 
 class UdpPort:
@@ -167,11 +173,21 @@ class UdpPort:
         self._timer = None
         if self._closed:
             return
-        self.read()
-        if self._busy():
-            self._timer = self._loop.call_later(self.wake_every_s, self._turn)
-        else:
-            self._watch()
+        try:
+            self.read()
+        except Exception:
+            self._failed("a turn of the socket")
+        finally:
+            if self._busy():
+                self._timer = self._loop.call_later(self.wake_every_s, self._turn)
+            else:
+                self._watch()
+
+    def _failed(self, what: str) -> None:
+        """Counts a fault; the first few are logged whole, so that a flood of them fills no disk."""
+        self.errors += 1
+        if self.errors <= LOGGED_ERRORS:
+            log.exception("%s failed", what)
 
     def read(self) -> None:
         """Reads until the socket is empty (bounded) and hands out every datagram."""
@@ -194,7 +210,9 @@ class UdpPort:
         lengths, block, names, controls = self._lengths, self.block, self._names, self._controls
         routes = self.routes
         # The kernel stamps with the wall clock; one offset a batch makes it monotonic.
-        offset_ns = time.monotonic_ns() - time.time_ns()
+        now_ns = time.monotonic_ns()
+        offset_ns = now_ns - time.time_ns()
+        oldest_ns = now_ns - OLDEST_ARRIVAL_NS
         key_bytes = self.family.key_bytes
         unpack_time = _TIME.unpack_from
         for slot in range(count):
@@ -212,7 +230,10 @@ class UdpPort:
                         self.unknown_sender += 1
                         continue
                     seconds, nanoseconds = unpack_time(controls, slot * CONTROL_BYTES + _CMSG_HEADER_BYTES)
-                    handler(slot, size, seconds * 1_000_000_000 + nanoseconds + offset_ns)
+                    arrival_ns = seconds * 1_000_000_000 + nanoseconds + offset_ns
+                    if not oldest_ns < arrival_ns <= now_ns:  # the wall clock was set in between
+                        arrival_ns = now_ns
+                    handler(slot, size, arrival_ns)
                 elif first < 4:
                     start = slot * SLOT_BYTES
                     control = controls[slot * CONTROL_BYTES : (slot + 1) * CONTROL_BYTES]
@@ -224,8 +245,8 @@ class UdpPort:
                 else:
                     self.bad_kind += 1
             except Exception:
-                self.errors += 1
-                log.exception("a datagram could not be handled")
+                self._failed("the handling of a datagram")
+                self._receiver.failed(key)
 
     def send(self, datagram: bytes, address: Address, local: bytes) -> None:
         """From the address the peer knows us by; a full socket or a refused route only counts."""

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from recorder.messages import (
     EndReason,
     Event,
     Hello,
+    NeverStarted,
     OfferProblem,
     OfferRefused,
     PeerChanged,
@@ -46,6 +48,7 @@ from recorder.messages import (
     Stop,
     TakeFinished,
     TakeId,
+    TakeNotStarted,
     TakeResult,
     TakeStarted,
     Verdict,
@@ -64,8 +67,8 @@ WAKE_CONNECTING_S = 0.002
 FEEDBACK_EVERY_S = 0.1
 TAKE_TICK_S = 0.02
 DISK_LOOK_S = 2.0
-HANDSHAKES_AT_ONCE = 4
-FORGET_UNCONNECTED_US = 30_000_000
+HANDSHAKES_A_TURN = 2
+"""Each step of one costs milliseconds of CPU, between which media must be read."""
 FINISHERS = 2
 FINISH_TIMEOUT_S = 60.0
 
@@ -91,7 +94,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings, emit: Callable[[Event], None]) -> None:
         self.settings = settings
         self.certificate = Certificate()
-        self.handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+        self._wanting_hands: deque[Peer] = deque()
         self.needy: set[Peer] = set()
         self._emit = emit
         self._loop = asyncio.get_running_loop()
@@ -227,6 +230,8 @@ class Worker:
         return Connected(answer, offer.video is not None)
 
     def _arm(self, order: Arm) -> None:
+        if self.quitting.is_set():
+            raise CallRefused(CallProblem.FAILED, "the worker is stopping")
         peer = self._peers.get(order.peer_id)
         if peer is None or peer.state is PeerState.GONE:
             raise CallRefused(CallProblem.UNKNOWN_PEER)
@@ -269,13 +274,19 @@ class Worker:
     async def _every(self, seconds: float, what: Callable[[], None]) -> None:
         while True:
             await asyncio.sleep(seconds)
-            try:
-                what()
-            except Exception:
-                self.udp.errors += 1
-                log.exception("a timer failed")
+            what()
+
+    def failed(self, peer_key: bytes) -> None:
+        peer = getattr(self.udp.routes.get(peer_key), "__self__", None)
+        if isinstance(peer, Peer):
+            peer.become(PeerState.GONE, "fault")
+
+    def wants_handshake(self, peer: Peer) -> None:
+        self._wanting_hands.append(peer)
 
     def _after_turn(self) -> None:
+        for _ in range(min(HANDSHAKES_A_TURN, len(self._wanting_hands))):
+            self._wanting_hands.popleft().shake_hands()
         if self.needy:
             now_ms = _now_us() // 1000
             for peer in list(self.needy):
@@ -285,7 +296,12 @@ class Worker:
         now_us = _now_us()
         connecting = False
         for peer in list(self._peers.values()):
-            peer.tick(now_us)
+            try:
+                peer.tick(now_us)
+            except Exception:
+                self.udp.errors += 1
+                log.exception("peer %s failed", peer.peer_id)
+                peer.become(PeerState.GONE, "fault")
             connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
         self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
 
@@ -293,7 +309,12 @@ class Worker:
         if self._takes:
             now_us = _now_us()
             for take in list(self._takes.values()):
-                take.tick(now_us)
+                try:
+                    take.tick(now_us)
+                except Exception:
+                    self.udp.errors += 1
+                    log.exception("take %s failed", take.order.take_id)
+                    self._give_up(take)
 
     def _look_at_disk(self) -> None:
         try:
@@ -330,6 +351,14 @@ class Worker:
         log.info("peer %s is gone (%s): %s", peer.peer_id, peer.detail, said)
         await peer.close()
 
+    def _give_up(self, take: Take) -> None:
+        """A take whose own clock raises: it ends where it is, and what is on disk is kept."""
+        take.end_reason = EndReason.FAULT
+        take.phase = Phase.DONE
+        self._take_ended(take)
+        if take.mux is None:
+            self._emit(TakeNotStarted(take.order.take_id, NeverStarted.PEER_GONE))
+
     def _take_ended(self, take: Take) -> None:
         peer = self._peers.get(take.order.peer_id)
         if peer is not None:
@@ -347,9 +376,10 @@ class Worker:
             if closed.fault is not None:
                 log.warning("take %s: %s %s", order.take_id, closed.fault, closed.fault_detail)
             facts = take.facts(closed.written, take.elapsed_us(_now_us()) // 1000, _unix_ms())
-            result = await self._loop.run_in_executor(
+            finishing = self._loop.run_in_executor(
                 self._finishers, finish, Path(order.folder), order.take_id, facts, closed.lock
             )
+            result = await asyncio.wait_for(asyncio.shield(finishing), FINISH_TIMEOUT_S)
         except Exception:
             log.exception("take %s could not be finished", order.take_id)
             result = TakeResult(order.take_id, Verdict.FAILED, ["unreadable"], EndReason.FAULT)
@@ -367,11 +397,6 @@ class Worker:
     def busy(self) -> bool:
         """A take is armed, running or being finished."""
         return bool(self._takes)
-
-    def end_takes(self) -> None:
-        """Nobody is listening any more: running takes are ended and kept."""
-        for take in list(self._takes.values()):
-            take.end(EndReason.ABANDONED_BY_SERVER, _now_us())
 
     def counters(self) -> dict[str, int]:
         """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
@@ -401,8 +426,8 @@ def _figures(peer: Peer) -> dict[str, int]:
         if track.video:
             found["frames"] += track.counters.frames
         found["packets"] += track.counters.packets
-        found["packets_lost"] += track.reorder.given_up
-        found["packets_recovered"] += track.reorder.recovered
+        found["packets_lost"] += track.lost
+        found["packets_recovered"] += track.recovered
     return found
 
 

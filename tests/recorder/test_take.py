@@ -225,6 +225,51 @@ def test_an_outage_is_not_charged_and_is_cut_out_of_the_file(camera: Camera) -> 
     assert written.video_frames in range(298, 303)
 
 
+@pytest.mark.parametrize("phase_us", range(0, 20_000, 3_000))
+def test_15_a_frozen_sender_leaves_no_hole_and_no_heap_in_either_track(
+    tmp_path: Path, writer: Writer, phase_us: int
+) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    camera.now_us += phase_us
+    camera.muted = {"video", "audio"}
+    camera.run(8)
+    camera.muted = set()
+    camera.run(9)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    elapsed_us = camera.take.elapsed_us(camera.now_us)
+    camera.run(0.5)
+    written = camera.close().written
+    assert abs(written.last_us - elapsed_us) <= 60_000
+    assert abs(elapsed_us - 12 * S) <= 200_000
+    assert written.audio_packets == pytest.approx(elapsed_us / SOUND_US, abs=5)
+    assert written.video_frames == pytest.approx(elapsed_us / FRAME_US, abs=5)
+
+
+def test_what_only_came_late_is_kept_and_charged(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=15_000)
+    camera.run(4)
+    late: list[tuple[str, int]] = []
+    send = camera._send
+    camera._send = lambda kind, at_us: late.append((kind, at_us))  # type: ignore[method-assign]
+    camera.run(3)
+    assert len(camera.of(OutageBegan)) == 1
+    camera._send = send  # type: ignore[method-assign]
+    camera.last_media_us = camera.now_us
+    for kind, at_us in late:
+        arrival, camera.last_media_us = camera.now_us, camera.now_us
+        assert camera.video is not None
+        if kind == "video":
+            camera.take.video_frame(Frame(bytes(100), False, 1280, 720, True), FIRST_RTP + at_us * 9 // 100, arrival)
+        else:
+            camera.take.audio_frame(Frame(SILENCE, True, 0, 0, True), FIRST_RTP + at_us * 6 // 125, arrival, 90)
+    camera.run(13)
+    assert camera.of(TakeEnding) == [TakeEnding(TakeId("take"), EndReason.LIMIT, 15_000)]
+    written = camera.close().written
+    assert written.video_frames == pytest.approx(450, abs=5)
+    assert abs(written.last_us - 15 * S) <= 60_000
+
+
 def test_silence_on_one_track_is_no_outage(camera: Camera) -> None:
     camera.run(3)
     camera.muted = {"audio"}

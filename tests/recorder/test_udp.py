@@ -105,7 +105,8 @@ async def test_a_check_for_nobody_is_counted(bench: Bench) -> None:
 
 async def test_a_signed_check_is_answered_and_one_with_a_wrong_password_is_not(bench: Bench) -> None:
     ufrag, password = await bench.connect()
-    bench.send(check(ufrag, "wrong" * 5), check(ufrag, password))
+    wrong, right = check(ufrag, "wrong" * 5), check(ufrag, password)
+    bench.send(wrong, right)
     received: list[bytes] = []
 
     def readable() -> bool:
@@ -119,7 +120,10 @@ async def test_a_signed_check_is_answered_and_one_with_a_wrong_password_is_not(b
     reply = stun.parse_message(received[0])
     assert reply.attributes["XOR-MAPPED-ADDRESS"] == bench.socket.getsockname()
     assert reply.check_message_integrity(password.encode())
-    assert not readable() or stun.parse_message(received[1]).message_class is not stun.Class.ERROR
+    assert reply.transaction_id == stun.parse_message(right).transaction_id
+    (peer,) = bench.worker._peers.values()
+    assert peer.counters.refused_checks == 1
+    assert not readable(), "the other got no answer"
 
 
 async def test_garbage_of_every_kind_and_from_a_known_address_raises_nothing(bench: Bench) -> None:
