@@ -8,12 +8,12 @@ both tracks alike, so that the file is as long as the clock says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from recorder.depacketize import SILENCE, SILENCE_US, Frame, opus_duration_us, silence_pts
+from recorder.depacketize import SILENCE_US, Frame
 from recorder.finish import Gap, Segment, TakeFacts, TrackCounts
 from recorder.messages import (
     Arm,
@@ -28,11 +28,11 @@ from recorder.messages import (
     TakeStarted,
 )
 from recorder.mux import Mux, MuxFault, MuxOrder, Writer, Written
-from recorder.timeline import SyncSource, align
+from recorder.prelude import Prelude
+from recorder.sound import TakeSound
+from recorder.timeline import align
 from recorder.track import Track
 
-KEEP_BEFORE_GO_US = 500_000
-OLDEST_KEY_AT_GO_US = 150_000
 ASK_BEFORE_GO_US = 140_000
 """Inside `OLDEST_KEY_AT_GO_US`, so that the key frame that answers it serves, on any network."""
 ASK_AGAIN_US = 350_000
@@ -45,9 +45,6 @@ MOST_OUTAGES = 3
 MOST_OUTAGE_US = 90_000_000
 LATE_PACKETS_US = 300_000
 PROGRESS_EVERY_US = 1_000_000
-MOST_KEPT_BYTES = 4 * 1024 * 1024
-MOST_KEPT_SOUND = 100
-LEVEL_STEP_US = 100_000
 FRAME_US = 33_333
 SHORTEST_GAP_MS = 100
 MOST_SEGMENTS = 100
@@ -90,18 +87,6 @@ class _Outages:
     """Time not charged, which is just what was cut out of the file."""
 
 
-@dataclass(slots=True)
-class _Sound:
-    """What the file's sound holds so far; `end_us` is where the next packet belongs."""
-
-    end_us: int = 0
-    started: bool = False
-    source: SyncSource = SyncSource.ARRIVAL
-    offset_us: int = 0
-    levels: list[int] = field(default_factory=list)
-    loudest: int = 0
-
-
 class Take:
     """Made when armed. `tick` is called a few times in 100 ms; `ended` once, when the `.part` may be finished."""
 
@@ -124,9 +109,7 @@ class Take:
         self._go_us = now_us + order.countdown_ms * 1000
         self._limit_us = order.limit_ms * 1000
         self._asked_us = 0
-        self._kept: list[tuple[Frame, int, int]] = []
-        self._kept_bytes = 0
-        self._kept_sound: list[tuple[Frame, int, int, int]] = []
+        self._prelude = Prelude(self._go_us)
         self._start_us = 0
         self._earliest_start_us = 0
         self.started_unix_ms = 0
@@ -135,7 +118,7 @@ class Take:
         self._next_progress_us = 0
         self._last_pts_us = {"video": -1, "audio": -1}
         self._outages = _Outages()
-        self._sound = _Sound()
+        self._sound = TakeSound()
         self._restarted: set[str] = set()
         self._gaps: list[Gap] = []
         self._segments: list[Segment] = []
@@ -176,7 +159,7 @@ class Take:
 
     def _tick_countdown(self, now_us: int) -> None:
         if now_us >= self._go_us:
-            if self._kept and self._kept[0][2] >= self._go_us - OLDEST_KEY_AT_GO_US:
+            if self._prelude.fits:
                 self._start(now_us)
                 return
             if now_us >= self._go_us + START_WITHIN_US:
@@ -217,11 +200,10 @@ class Take:
                 elapsed_ms=self.elapsed_us(now_us) // 1000,
                 remaining_ms=self._remaining_ms(now_us),
                 safe_ms=self.mux.safe_us // 1000 if self.mux else 0,
-                level=self._sound.loudest,
+                level=self._sound.take_loudest(),
                 packets_lost=max(0, lost),
             )
         )
-        self._sound.loudest = 0
 
     # Outages.
 
@@ -258,47 +240,31 @@ class Take:
 
     def video_frame(self, frame: Frame, rtp: int, arrival_us: int) -> None:
         if self.phase is Phase.COUNTDOWN:
-            self._keep(frame, rtp, arrival_us)
+            self._prelude.picture(frame, rtp, arrival_us)
+            if arrival_us >= self._go_us and self._prelude.fits:
+                self._start(arrival_us)
         elif self.phase is not Phase.DONE and self.mux is not None:
             self._write_video(self.mux, frame, rtp, arrival_us)
 
     def audio_frame(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         if self.phase is Phase.COUNTDOWN:
-            if arrival_us >= self._go_us - KEEP_BEFORE_GO_US:
-                self._kept_sound.append((frame, rtp, arrival_us, level))
-                del self._kept_sound[:-MOST_KEPT_SOUND]
-                if self._source.video is None and arrival_us >= self._go_us:
-                    self._start(arrival_us)
+            self._prelude.sound(frame, rtp, arrival_us, level)
+            if self._source.video is None and arrival_us >= self._go_us:
+                self._start(arrival_us)
         elif self.phase is not Phase.DONE and self.mux is not None:
             self._write_audio(self.mux, frame, rtp, arrival_us, level)
 
     def track_restarted(self, kind: str) -> None:
         self._restarted.add(kind)
         if kind == "video":
-            self._kept.clear()
-
-    def _keep(self, frame: Frame, rtp: int, arrival_us: int) -> None:
-        """The frames since the last key frame, shortly before and after zero."""
-        if arrival_us < self._go_us - KEEP_BEFORE_GO_US:
-            return
-        if frame.key:
-            self._kept.clear()
-            self._kept_bytes = 0
-        elif not self._kept:
-            return
-        self._kept.append((frame, rtp, arrival_us))
-        self._kept_bytes += len(frame.payload)
-        if self._kept_bytes > MOST_KEPT_BYTES:
-            self._kept.clear()
-        elif arrival_us >= self._go_us and self._kept[0][2] >= self._go_us - OLDEST_KEY_AT_GO_US:
-            self._start(arrival_us)
+            self._prelude.forget_pictures()
 
     def _start(self, now_us: int) -> None:
         """Zero is past and a key frame (or, without a camera, sound) is here."""
         order = self.order
         video = self._source.video
-        kept, sound = self._kept, self._kept_sound
-        self._kept, self._kept_sound = [], []
+        kept, sound = self._prelude.pictures, self._prelude.sounds
+        self._prelude = Prelude(self._go_us)
         self._start_us = kept[0][2] if video is not None else sound[-1][2]
         self.started_unix_ms = self._unix_ms() - (now_us - self._start_us) // 1000
         self._earliest_start_us = self._start_us - LATEST_FIRST_KEY_US
@@ -376,7 +342,7 @@ class Take:
                 placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
                 at_us = placed.at_us
                 if not sound.started:
-                    sound.source, sound.offset_us = placed.source, placed.at_us
+                    sound.placed(placed.source, placed.at_us)
             timeline.start(rtp, arrival_us, at_us)
             sound.started = True
         pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
@@ -384,30 +350,14 @@ class Take:
             return
         if pts_us > sound.end_us + SILENCE_US:
             self._fill(mux, pts_us)
+        sound.write(mux, frame.payload, pts_us, level)
         self._last_pts_us["audio"] = pts_us
-        sound.end_us = pts_us + opus_duration_us(frame.payload)
-        mux.audio(frame.payload, pts_us)
-        if level >= 0:
-            self._hear(pts_us, level)
 
     def _fill(self, mux: Mux, until_us: int) -> None:
-        """Silence where packets are missing, so that the sound's length stays true."""
-        sound = self._sound
-        length_ms = (until_us - sound.end_us) // 1000
-        if length_ms >= SHORTEST_GAP_MS and self._last_pts_us["audio"] >= 0:
-            self._gap("audio", sound.end_us, until_us - sound.end_us, True)
-        for pts_us in silence_pts(sound.end_us, until_us):
-            mux.audio(SILENCE, pts_us)
-            sound.end_us = pts_us + SILENCE_US
-
-    def _hear(self, pts_us: int, level: int) -> None:
-        sound = self._sound
-        sound.loudest = max(sound.loudest, level)
-        step = pts_us // LEVEL_STEP_US
-        missing = step + 1 - len(sound.levels)
-        if missing > 0:
-            sound.levels.extend([0] * missing)
-        sound.levels[step] = max(sound.levels[step], level)
+        at_us = self._sound.end_us
+        missing_us = self._sound.fill(mux, until_us)
+        if missing_us >= SHORTEST_GAP_MS * 1000 and self._last_pts_us["audio"] >= 0:
+            self._gap("audio", at_us, missing_us, True)
 
     def _gap(self, kind: Kind, at_us: int, length_us: int, filled: bool) -> None:
         if len(self._gaps) < MOST_GAPS:
@@ -430,8 +380,7 @@ class Take:
 
     def _abandon(self, reason: NeverStarted) -> None:
         self.phase = Phase.DONE
-        self._kept.clear()
-        self._kept_sound.clear()
+        self._prelude = Prelude(self._go_us)
         self._emit(TakeNotStarted(self.order.take_id, reason))
         self._ended(self)
 

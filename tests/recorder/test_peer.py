@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import struct
 import time
@@ -83,8 +84,6 @@ async def test_any_bytes_behind_an_rtp_header_reach_the_parsers_and_raise_nothin
 
 @given(st.binary(min_size=2, max_size=400))
 def test_any_bytes_at_all_raise_nothing(data: bytes) -> None:
-    import asyncio
-
     async def work() -> None:
         home = Home()
         home.deliver(home.peer(), data)
