@@ -361,6 +361,17 @@ class Peer:
         for track in self.tracks:
             track.listener = listener
 
+    def figures(self) -> dict[str, int]:
+        """This peer's share of the worker's counters; `frames` are whole pictures."""
+        found = dict.fromkeys(("frames", "packets", "packets_lost", "packets_recovered"), 0)
+        for track in self.tracks:
+            if track.video:
+                found["frames"] += track.counters.frames
+            found["packets"] += track.counters.packets
+            found["packets_lost"] += track.lost
+            found["packets_recovered"] += track.recovered
+        return found | {"forged": self.counters.forged, "nacks": self.counters.nacks, "plis": self.counters.plis}
+
     async def close(self) -> None:
         """Frees the addresses, says goodbye, ends the handshake."""
         for key in list(self._keys_of_addresses):

@@ -8,11 +8,11 @@ both tracks alike, so that the file is as long as the clock says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from recorder.charged_clock import ChargedClock
 from recorder.depacketize import SILENCE_US, Frame
 from recorder.finish import Gap, Segment, TakeFacts, TrackCounts
 from recorder.messages import (
@@ -37,16 +37,13 @@ ASK_BEFORE_GO_US = 140_000
 """Inside `OLDEST_KEY_AT_GO_US`, so that the key frame that answers it serves, on any network."""
 ASK_AGAIN_US = 350_000
 """Chromium ignores a request within 300 ms of the last."""
-LATEST_FIRST_KEY_US = 500_000
 START_WITHIN_US = 10_000_000
 KEY_EVERY_US = 4_000_000
-OUTAGE_AFTER_US = 1_000_000
-MOST_OUTAGES = 3
-MOST_OUTAGE_US = 90_000_000
 LATE_PACKETS_US = 300_000
 PROGRESS_EVERY_US = 1_000_000
 FRAME_US = 33_333
 SHORTEST_GAP_MS = 100
+LONG_GAP_US = 1_000_000
 MOST_SEGMENTS = 100
 MOST_GAPS = 1000
 
@@ -77,16 +74,6 @@ class Source(Protocol):
     def request_key(self) -> None: ...
 
 
-@dataclass(slots=True)
-class _Outages:
-    """The clock stands still from `began_us` (the last packet) until packets come again."""
-
-    began_us: int | None = None
-    count: int = 0
-    total_us: int = 0
-    """Time not charged, which is just what was cut out of the file."""
-
-
 class Take:
     """Made when armed. `tick` is called a few times in 100 ms; `ended` once, when the `.part` may be finished."""
 
@@ -107,17 +94,13 @@ class Take:
         self.frames = 0
         self._source, self._writer, self._emit, self._ended, self._unix_ms = source, writer, emit, ended, unix_ms
         self._go_us = now_us + order.countdown_ms * 1000
-        self._limit_us = order.limit_ms * 1000
         self._asked_us = 0
         self._prelude = Prelude(self._go_us)
-        self._start_us = 0
-        self._earliest_start_us = 0
         self.started_unix_ms = 0
-        self._end_us = self._limit_us
         self._flush_at_us = 0
         self._next_progress_us = 0
         self._last_pts_us = {"video": -1, "audio": -1}
-        self._outages = _Outages()
+        self._clock = ChargedClock(order.limit_ms)
         self._sound = TakeSound()
         self._restarted: set[str] = set()
         self._gaps: list[Gap] = []
@@ -136,14 +119,7 @@ class Take:
 
     def elapsed_us(self, now_us: int) -> int:
         """Charged time: none of it passes in an outage."""
-        if not self.started_unix_ms:
-            return 0
-        outages = self._outages
-        until = now_us if outages.began_us is None else outages.began_us
-        return max(0, min(until - self._start_us - outages.total_us, self._end_us))
-
-    def _remaining_ms(self, now_us: int) -> int:
-        return max(0, self.order.limit_ms - self.elapsed_us(now_us) // 1000)
+        return self._clock.elapsed_us(now_us)
 
     def tick(self, now_us: int) -> None:
         match self.phase:
@@ -176,7 +152,7 @@ class Take:
         if mux is not None and mux.fault is not None:
             self.end(_FAULTS[mux.fault], now_us)
             return
-        if self.elapsed_us(now_us) >= self._limit_us:
+        if self._clock.elapsed_us(now_us) >= self._clock.limit_us:
             self.end(EndReason.LIMIT, now_us)
             return
         if now_us >= self._next_progress_us:
@@ -198,7 +174,7 @@ class Take:
             TakeProgress(
                 self.order.take_id,
                 elapsed_ms=self.elapsed_us(now_us) // 1000,
-                remaining_ms=self._remaining_ms(now_us),
+                remaining_ms=self._clock.remaining_ms(now_us),
                 safe_ms=self.mux.safe_us // 1000 if self.mux else 0,
                 level=self._sound.take_loudest(),
                 packets_lost=max(0, lost),
@@ -208,33 +184,25 @@ class Take:
     # Outages.
 
     def _watch_outage(self, now_us: int) -> None:
-        outages, last = self._outages, self._source.last_media_us
-        if outages.began_us is None and now_us - last > OUTAGE_AFTER_US:
-            outages.began_us = max(last, self._start_us)
-            outages.count += 1
-            grace_us = MOST_OUTAGE_US - outages.total_us
-            at_ms = self._unix_ms() - (now_us - outages.began_us) // 1000
-            self._emit(OutageBegan(self.order.take_id, at_ms, max(0, grace_us // 1000)))
-        current = 0 if outages.began_us is None else now_us - outages.began_us
-        if outages.count > MOST_OUTAGES or outages.total_us + current > MOST_OUTAGE_US:
+        clock = self._clock
+        if clock.begins_outage(now_us, self._source.last_media_us):
+            ago_us = now_us - (clock.outage_began_us or now_us)
+            self._emit(OutageBegan(self.order.take_id, self._unix_ms() - ago_us // 1000, clock.grace_ms()))
+        if clock.outage_past_bounds(now_us):
             self.end(EndReason.OUTAGE, now_us)
 
     def _place(self, pts_us: int, frame_us: int, arrival_us: int) -> int:
         """Where the file holds what a track's timeline puts at `pts_us`: outages are cut out.
 
-        The first frame after an outage, of either track, ends it, and says how much of it is missing from the
-        media. That much is cut out and not charged; what was only late is in the file, and is charged.
+        The first frame after an outage, of either track, ends it.
         """
-        outages = self._outages
-        if outages.began_us is not None:
-            length = max(0, arrival_us - outages.began_us)
-            hole = pts_us - outages.total_us - max(self._last_pts_us.values()) - frame_us
-            cut = max(0, min(hole, length))
-            self._gap("video" if self._source.video else "audio", max(self._last_pts_us.values()), cut, False)
-            outages.total_us += cut
-            outages.began_us = None
-            self._emit(OutageEnded(self.order.take_id, cut // 1000, self._remaining_ms(arrival_us)))
-        return pts_us - outages.total_us
+        clock = self._clock
+        if clock.outage_began_us is not None:
+            file_end_us = max(self._last_pts_us.values())
+            cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
+            self._gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
+            self._emit(OutageEnded(self.order.take_id, cut_us // 1000, clock.remaining_ms(arrival_us)))
+        return pts_us - clock.outage_us
 
     # Frames.
 
@@ -265,11 +233,10 @@ class Take:
         video = self._source.video
         kept, sound = self._prelude.pictures, self._prelude.sounds
         self._prelude = Prelude(self._go_us)
-        self._start_us = kept[0][2] if video is not None else sound[-1][2]
-        self.started_unix_ms = self._unix_ms() - (now_us - self._start_us) // 1000
-        self._earliest_start_us = self._start_us - LATEST_FIRST_KEY_US
-        self._outages = _Outages()
-        self._next_progress_us = self._start_us + PROGRESS_EVERY_US
+        start_us = kept[0][2] if video is not None else sound[-1][2]
+        self._clock.start(start_us)
+        self.started_unix_ms = self._unix_ms() - (now_us - start_us) // 1000
+        self._next_progress_us = start_us + PROGRESS_EVERY_US
         self._restarted.clear()
         self._counts_before = self._counts()
         self.phase = Phase.RECORDING
@@ -307,27 +274,19 @@ class Take:
             return
         if "video" in self._restarted:
             self._restarted.discard("video")
-            track.timeline.start(rtp, arrival_us, max(arrival_us - self._start_us, track.timeline.last_us))
+            track.timeline.start(rtp, arrival_us, max(arrival_us - (self._clock.start_us or 0), track.timeline.last_us))
             self._note_segment(self.elapsed_us(arrival_us))
         media_us = track.timeline.pts_us(rtp, arrival_us)
-        self._settle_start(arrival_us - media_us)
+        self._clock.settle_start(arrival_us - media_us)
         pts_us = self._place(media_us, FRAME_US, arrival_us)
-        if pts_us >= self._end_us:
+        if pts_us >= self._clock.end_us:
             return
         last = self._last_pts_us["video"]
-        if last >= 0 and pts_us - last > OUTAGE_AFTER_US:
+        if last >= 0 and pts_us - last > LONG_GAP_US:
             self._gap("video", last, pts_us - last, False)
         self._last_pts_us["video"] = pts_us
         self.frames += 1
         mux.video(frame.payload, pts_us, frame.key, frame.width, frame.height)
-
-    def _settle_start(self, start_us: int) -> None:
-        """A first key frame is the largest and so the latest: the frames after it show how late it came.
-
-        Without this, pictures would run ahead of the clock by as much, and a stop would leave them in the file.
-        """
-        if start_us < self._start_us and not self._outages.count and start_us > self._earliest_start_us:
-            self._start_us = start_us
 
     def _write_audio(self, mux: Mux, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         track = self._source.audio
@@ -337,7 +296,7 @@ class Take:
         timeline = track.timeline
         if not sound.started or "audio" in self._restarted:
             self._restarted.discard("audio")
-            at_us = arrival_us - self._start_us
+            at_us = arrival_us - (self._clock.start_us or 0)
             if self._source.video is not None:
                 placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
                 at_us = placed.at_us
@@ -346,7 +305,7 @@ class Take:
             timeline.start(rtp, arrival_us, at_us)
             sound.started = True
         pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
-        if pts_us < 0 or pts_us >= self._end_us:
+        if pts_us < 0 or pts_us >= self._clock.end_us:
             return
         if pts_us > sound.end_us + SILENCE_US:
             self._fill(mux, pts_us)
@@ -372,11 +331,11 @@ class Take:
             return
         if self.phase is not Phase.RECORDING:
             return
-        self._end_us = self.elapsed_us(now_us)
+        self._clock.stop(now_us)
         self.phase = Phase.ENDING
         self.end_reason = reason
         self._flush_at_us = now_us + LATE_PACKETS_US
-        self._emit(TakeEnding(self.order.take_id, reason, self._end_us // 1000))
+        self._emit(TakeEnding(self.order.take_id, reason, self._clock.end_us // 1000))
 
     def _abandon(self, reason: NeverStarted) -> None:
         self.phase = Phase.DONE
@@ -389,7 +348,7 @@ class Take:
             if track is not None and track.listener is self:
                 track.flush()
         if self.mux is not None and self._sound.started:
-            self._fill(self.mux, self._end_us)
+            self._fill(self.mux, self._clock.end_us)
         self._counts_after = self._counts()
         self.phase = Phase.DONE
         self._ended(self)
@@ -405,12 +364,11 @@ class Take:
             )
             for kind in after
         }
-        outages = self._outages
         return TakeFacts(
             written=written,
             end_reason=self.end_reason,
             started_unix_ms=self.started_unix_ms,
-            elapsed_ms=self._end_us // 1000,
+            elapsed_ms=self._clock.end_us // 1000,
             clock_ms=clock_ms,
             ended_unix_ms=ended_unix_ms,
             sync_source=self._sound.source,
@@ -421,5 +379,5 @@ class Take:
             gaps=tuple(self._gaps),
             segments=tuple(self._segments),
             levels=tuple(self._sound.levels),
-            detail={"outages": outages.count, "outage_ms": outages.total_us // 1000},
+            detail={"outages": self._clock.outages, "outage_ms": self._clock.outage_us // 1000},
         )

@@ -344,7 +344,7 @@ class Worker:
         if self._peers.pop(peer.peer_id, None) is None:
             return
         self._ufrags.pop(peer.credentials.ufrag, None)
-        figures = _figures(peer)
+        figures = peer.figures()
         for name, value in figures.items():
             self._counts[name] += value
         said = " ".join(f"{name}={value}" for name, value in figures.items())
@@ -402,7 +402,7 @@ class Worker:
         """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
         values = dict(self._counts)
         for peer in self._peers.values():
-            for name, value in _figures(peer).items():
+            for name, value in peer.figures().items():
                 values[name] += value
         udp = self.udp
         values |= {
@@ -417,18 +417,6 @@ class Worker:
             "largest_turn": udp.largest_turn,
         }
         return values | {f"writer_{name}": value for name, value in self._writer.counters().items()}
-
-
-def _figures(peer: Peer) -> dict[str, int]:
-    found = {"forged": peer.counters.forged, "nacks": peer.counters.nacks, "plis": peer.counters.plis,
-             "frames": 0, "packets": 0, "packets_lost": 0, "packets_recovered": 0}  # fmt: skip
-    for track in peer.tracks:
-        if track.video:
-            found["frames"] += track.counters.frames
-        found["packets"] += track.counters.packets
-        found["packets_lost"] += track.lost
-        found["packets_recovered"] += track.recovered
-    return found
 
 
 def _plain_name(name: str) -> bool:
