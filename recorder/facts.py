@@ -45,13 +45,14 @@ class TakeFacts:
     """All a take knows at its end.
 
     `…_unix_ms` are wall-clock times, other `…_ms` and `…_us` are lengths or
-    places on the take's timeline. `clock_ms` is monotonic time from the first
-    written frame to the end of the last, outages included: the file's duration
-    is held against it (0: unknown). `elapsed_ms` is the time charged.
+    places on the take's timeline, which outages are cut out of. `clock_ms` is
+    the time charged by the clock at the end of the last frame: like the file's
+    duration, which is held against it, it has no outages in it (0: unknown).
+    `elapsed_ms` is what the candidate was charged, at most the limit.
     `sync_offset_us` is where sound began on the timeline by `sync_source`;
     `sync_correction_us` how much later it should have been, found out too late
-    to write it so. `reanchored` counts timestamp jumps. `levels` is the loudest
-    sound of each 100 ms, 0 (silent) to 127.
+    to write it so. `timestamp_jumps` is by how much `Timeline.jumps` of both
+    tracks grew. `levels` is the loudest sound of each 100 ms, 0 (silent) to 127.
     """
 
     written: Written
@@ -64,7 +65,7 @@ class TakeFacts:
     sync_source: SyncSource = SyncSource.ARRIVAL
     sync_offset_us: int = 0
     sync_correction_us: int = 0
-    reanchored: int = 0
+    timestamp_jumps: int = 0
     video: TrackCounts = TrackCounts()
     audio: TrackCounts = TrackCounts()
     gaps: tuple[Gap, ...] = ()
@@ -84,6 +85,7 @@ def to_json(facts: TakeFacts) -> dict[str, Any]:
 def from_json(content: object) -> TakeFacts | None:
     """The facts again; None for anything else."""
     try:
-        return _ADAPTER.validate_python(content)
+        facts = _ADAPTER.validate_python(content)
     except ValidationError:
         return None
+    return facts if all(len(size) == 3 for size in facts.written.sizes) else None

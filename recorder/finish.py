@@ -2,19 +2,19 @@
 
 The order of the steps is such that a crash before any of them leaves what
 `recovery` settles: the journal is the first thing written and the last removed,
-and the sidecar comes only after the media has its final name. Blocks: for a
-thread of its own, never the event loop.
+and the sidecar comes only after the media has its final name. A file that has
+its final name is complete and is never made again: its hash may be known
+elsewhere. Blocks: for a thread of its own, never the event loop.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from av.error import FFmpegError
 
 from recorder import facts as take_facts
 from recorder.facts import Gap, Segment, TakeFacts, TrackCounts
@@ -28,6 +28,8 @@ from recorder.part import (
     journal_path,
     part_path,
     read_json,
+    reserve_path,
+    sync_file,
     sync_folder,
     write_json,
     write_whole,
@@ -37,6 +39,8 @@ from recorder.sidecar import read_result, write_sidecar
 from recorder.verdict import judge
 
 __all__ = ["Gap", "PartBusy", "Segment", "TakeFacts", "TrackCounts", "clear", "finish", "read_result"]
+
+log = logging.getLogger(__name__)
 
 LEVEL_STEP_MS: Final = 100
 UNREADABLE_SUFFIX: Final = ".unreadable"
@@ -48,8 +52,10 @@ def finish(
     """Settles a take whose `.part` is closed, and gives the result that its sidecar holds.
 
     `lock` is what `MuxClosed` carried, and is released here; without one it is
-    taken. Bad media is a verdict, not an error. Raises PartBusy, and OSError
-    when the disk refuses even small files: then recovery will try again.
+    taken. Bad media is a verdict, not an error. On a full disk the recording is
+    kept as it is; what cannot be written beside it, be it the sidecar, is left
+    out, and recovery makes the sidecar later. Raises PartBusy, and OSError when
+    the media file can be neither read, synced nor renamed.
     """
     part = part_path(folder, take_id)
     if lock is None and part.exists():
@@ -58,7 +64,7 @@ def finish(
         journal = read_json(journal_path(folder, take_id)) or {}
         with contextlib.suppress(OSError):  # a full disk: recovery would know less, that is all
             write_json(journal_path(folder, take_id), {**journal, "facts": take_facts.to_json(facts)})
-        chosen = _choose(folder, take_id, facts)
+        chosen = (_finished(folder, take_id) if recovered else None) or _choose(folder, take_id, facts)
         result = _describe(folder, take_id, facts, chosen, recovered=recovered)
         _settle(folder, facts, chosen, result)
         return result
@@ -74,6 +80,21 @@ class _Chosen:
     path: Path | None = None
     reading: Reading | None = None
     seekable: bool = False
+
+
+def finals(folder: Path, take_id: TakeId) -> list[Path]:
+    """The names that a take's media may have in the end."""
+    return [folder / f"{take_id}{suffix}" for suffix in MEDIA_SUFFIXES.values()]
+
+
+def _finished(folder: Path, take_id: TakeId) -> _Chosen | None:
+    """The media that has its final name already, from before a crash or a full disk."""
+    for path in finals(folder, take_id):
+        with contextlib.suppress(Unreadable, FileNotFoundError):
+            reading = read_back(path)
+            if reading.video_frames or reading.audio_packets:
+                return _Chosen(path, reading, seekable=reading.indexed)
+    return None
 
 
 def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
@@ -94,7 +115,7 @@ def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
     try:
         copy_seekable(part, copy, width=width, height=height, sound_later_us=facts.sync_correction_us)
         return _Chosen(copy, read_back(copy), seekable=True)
-    except (Unreadable, FFmpegError, OSError):
+    except (Unreadable, OSError):
         # No room for a copy, most likely. Fragments and clusters play as they are.
         copy.unlink(missing_ok=True)
         return _Chosen(part, reading, seekable=whole)
@@ -136,20 +157,26 @@ def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, 
 
 def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult) -> None:
     take_id = result.take_id
-    part = part_path(folder, take_id)
     if chosen.path is not None:
-        chosen.path.rename(folder / result.file)
-    elif part.exists() and part.stat().st_size:
-        part.rename(folder / f"{take_id}{UNREADABLE_SUFFIX}")  # bytes of a candidate: not ours to throw away
-    sync_folder(folder)
-    write_sidecar(folder, result, facts, chosen.reading)
-    clear(folder, take_id)
+        if chosen.path.name != result.file:
+            sync_file(chosen.path)
+            chosen.path.rename(folder / result.file)
+    else:
+        for path in (*finals(folder, take_id), part_path(folder, take_id)):
+            if path.exists() and path.stat().st_size:
+                # Bytes of a candidate: not ours to throw away.
+                path.rename(folder / f"{take_id}{UNREADABLE_SUFFIX}")
+    try:
+        write_sidecar(folder, result, facts, chosen.reading)
+        clear(folder, take_id)
+    except OSError as error:
+        log.error("take %s is kept, but recovery must describe it: %s", take_id, error)
 
 
 def clear(folder: Path, take_id: TakeId) -> None:
-    """Removes what only an unfinished take has: its `.part`, then its journal."""
-    part_path(folder, take_id).unlink(missing_ok=True)
-    journal_path(folder, take_id).unlink(missing_ok=True)
+    """Removes what only an unfinished take has: its `.part`, its reserve, and last its journal. Raises OSError."""
+    for path in (part_path, reserve_path, journal_path):
+        path(folder, take_id).unlink(missing_ok=True)
     sync_folder(folder)
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, Protocol
 
-FRAME_LIMIT_BYTES: Final = 4 * 1024 * 1024
+FRAME_LIMIT_BYTES: Final = 1024 * 1024
+"""Three seconds of video at the default bitrate: no key frame of a browser comes near it."""
+PIXELS_LIMIT: Final = 4096 * 2304
+"""A picture that claims more is broken: whoever opens or decodes it would pay for its size."""
 Payload = bytes | bytearray | memoryview
 
 

@@ -16,6 +16,9 @@ _NAL_SPS: Final = 7
 _NAL_PPS: Final = 8
 _NAL_STAP_A: Final = 24
 _NAL_FU_A: Final = 28
+NEW_SETS_LIMIT: Final = 16
+NEW_SETS_PACKETS: Final = 100
+"""In so many packets at most so many parameter sets that were not seen before are read: it costs 100 times a packet."""
 # Delimiters, ends of sequence and stream, filler: nothing in a file needs them.
 _NAL_NEEDLESS: Final = frozenset((9, 10, 11, 12))
 
@@ -33,8 +36,10 @@ class H264:
         "_fragment",
         "_idr",
         "_in_band",
+        "_new_sets",
         "_next",
         "_open",
+        "_packets",
         "_parts",
         "_sets",
         "_sets_new",
@@ -53,6 +58,8 @@ class H264:
         self.width = 0
         self.height = 0
         self._sets = ParameterSets(sprop)
+        self._new_sets = 0
+        self._packets = 0  # since `_new_sets` was 0, but those in the middle of a fragmented unit
         self._in_band = False
         self._bare = False
         self._next = -1
@@ -93,6 +100,7 @@ class H264:
             self._lose()
             self._begin()
         self._next = sequence + 1
+        self._packets += 1
         if not length:
             return None
         self._open = True
@@ -168,7 +176,7 @@ class H264:
             return False
         kind = nal[0] & 0x1F
         if kind in (_NAL_SPS, _NAL_PPS):
-            if not self._sets.keep(bytes(nal)):
+            if not self._keep_set(bytes(nal)):
                 return False
             self._in_band = True
             self._sets_new = True
@@ -181,6 +189,16 @@ class H264:
         self._parts.append(START_CODE + nal)
         self._size += len(nal) + 4
         return True
+
+    def _keep_set(self, nal: bytes) -> bool:
+        sets = self._sets
+        if not sets.knows(nal):
+            if self._packets > NEW_SETS_PACKETS:
+                self._packets = self._new_sets = 0
+            if self._new_sets >= NEW_SETS_LIMIT:
+                return False
+            self._new_sets += 1
+        return sets.keep(nal)
 
     def _slice_begins(self, kind: int, second: int) -> bool:
         """False when this NAL unit shows that the picture's beginning was lost."""

@@ -11,7 +11,11 @@ import base64
 import binascii
 from typing import Final
 
-SET_LIMIT_BYTES: Final = 4096
+from recorder.frames import PIXELS_LIMIT
+
+SPROP_LIMIT_BYTES: Final = 4096
+SET_LIMIT_BYTES: Final = 256
+"""Browsers send under 50."""
 SETS_LIMIT: Final = 64
 PICTURE_LIMIT: Final = 16384
 START_CODE: Final = b"\x00\x00\x00\x01"
@@ -24,29 +28,33 @@ class _Malformed(Exception):
 
 
 class _Bits:
-    """Reads an RBSP; emulation prevention is already gone."""
+    """Reads an RBSP; emulation prevention is already gone. Each read looks at a few octets, however long it is."""
 
-    __slots__ = ("_at", "_end", "_value")
+    __slots__ = ("_at", "_end", "_rbsp")
 
     def __init__(self, rbsp: bytes) -> None:
-        self._value = int.from_bytes(rbsp, "big")
+        self._rbsp = rbsp + bytes(8)
         self._end = len(rbsp) * 8
         self._at = 0
 
     def u(self, count: int) -> int:
-        self._at += count
+        """At most 32 bits."""
+        at = self._at
+        self._at = at + count
         if self._at > self._end:
             raise _Malformed
-        return self._value >> (self._end - self._at) & ((1 << count) - 1)
+        octet = at >> 3
+        return int.from_bytes(self._rbsp[octet : octet + 5], "big") >> (40 - (at & 7) - count) & ((1 << count) - 1)
 
     def ue(self) -> int:
-        """Exp-Golomb, §9.1."""
-        zeros = 0
-        while not self.u(1):
-            zeros += 1
-            if zeros > 31:
-                raise _Malformed
-        return (1 << zeros) - 1 + (self.u(zeros) if zeros else 0)
+        """Exp-Golomb, §9.1; at most 31 leading zeros."""
+        octet = self._at >> 3
+        ahead = int.from_bytes(self._rbsp[octet : octet + 5], "big") >> (8 - (self._at & 7)) & 0xFFFFFFFF
+        zeros = 32 - ahead.bit_length()
+        if zeros > 31:
+            raise _Malformed
+        self._at += zeros
+        return self.u(zeros + 1) - 1
 
     def se(self) -> int:
         code = self.ue()
@@ -56,15 +64,16 @@ class _Bits:
 class ParameterSets:
     """What was sent so far. `annex_b` is all of it, SPS first; `size` is the last SPS's picture."""
 
-    __slots__ = ("_pps", "_sps", "annex_b", "complete", "size")
+    __slots__ = ("_pps", "_read", "_sps", "annex_b", "complete", "size")
 
     def __init__(self, sprop: str = "") -> None:
         self._sps: dict[int, bytes] = {}
         self._pps: dict[int, bytes] = {}
+        self._read: dict[bytes, tuple[int, tuple[int, int]]] = {}
         self.annex_b = b""
         self.complete = False
         self.size = (0, 0)
-        for encoded in sprop[:SET_LIMIT_BYTES].split(","):
+        for encoded in sprop[:SPROP_LIMIT_BYTES].split(","):
             try:
                 nal = base64.b64decode(encoded.strip(), validate=True)
             except (binascii.Error, ValueError):
@@ -72,31 +81,47 @@ class ParameterSets:
             if nal:
                 self.keep(nal)
 
+    def knows(self, nal: bytes) -> bool:
+        """`keep` has nothing to read: it came before, byte by byte, or is too long to be read."""
+        return nal in self._read or len(nal) > SET_LIMIT_BYTES
+
     def keep(self, nal: bytes) -> bool:
         """Takes an SPS or PPS in; False, and nothing changes, if it is neither or cannot be read."""
-        if len(nal) > SET_LIMIT_BYTES:
+        if not 0 < len(nal) <= SET_LIMIT_BYTES:
             return False
-        try:
-            if nal[0] & 0x1F == 7:
-                sps_id, size = _read_sps(nal)
-                if self._sps.get(sps_id) == nal and self.size == size:
-                    return True
-                kept, key = self._sps, sps_id
-                self.size = size
-            elif nal[0] & 0x1F == 8:
-                kept, key = self._pps, _Bits(_rbsp(nal[:8])).ue()
-                if kept.get(key) == nal:
-                    return True
-            else:
+        found = self._read.get(nal)
+        if found is None:
+            try:
+                found = _read_set(nal)
+            except _Malformed:
                 return False
-        except _Malformed:
-            return False
+            if len(self._read) >= 2 * SETS_LIMIT:
+                self._read.clear()
+            self._read[nal] = found
+        key, size = found
+        if nal[0] & 0x1F == 7:
+            kept = self._sps
+            self.size = size
+        else:
+            kept = self._pps
+        if kept.get(key) == nal:
+            return True
         if key not in kept and len(kept) >= SETS_LIMIT:
             kept.clear()  # only a hostile sender has so many
         kept[key] = nal
         self.annex_b = b"".join(START_CODE + each for each in (*self._sps.values(), *self._pps.values()))
         self.complete = bool(self._sps and self._pps)
         return True
+
+
+def _read_set(nal: bytes) -> tuple[int, tuple[int, int]]:
+    """Its id, and the picture's size if it is an SPS. Raises _Malformed."""
+    kind = nal[0] & 0x1F
+    if kind == 7:
+        return _read_sps(nal)
+    if kind == 8:
+        return _Bits(_rbsp(nal[:8])).ue(), (0, 0)
+    raise _Malformed
 
 
 def sps_size(nal: bytes) -> tuple[int, int] | None:
@@ -160,7 +185,7 @@ def _read_sps(nal: bytes) -> tuple[int, tuple[int, int]]:
         tall = (2 if chroma == 1 and not separate else 1) * (2 - frames_only)
         width -= wide * (bits.ue() + bits.ue())
         height -= tall * (bits.ue() + bits.ue())
-    if not 0 < width <= PICTURE_LIMIT or not 0 < height <= PICTURE_LIMIT:
+    if not 0 < width <= PICTURE_LIMIT or not 0 < height <= PICTURE_LIMIT or width * height > PIXELS_LIMIT:
         raise _Malformed
     return sps_id, (width, height)
 

@@ -1,10 +1,14 @@
 """A finished container read back, and copied into one that is seekable.
 
-Packets only; nothing is decoded here. Blocks: for a finishing thread.
+We take packets only; libav itself may decode a first picture to fill in what a
+header leaves out, so it is told how much it may read and how large a picture
+may be. Whatever it raises on hostile or damaged bytes is `Unreadable`.
+Blocks: for a finishing thread.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +17,19 @@ from typing import Any, Final
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
+from recorder.frames import PIXELS_LIMIT
+from recorder.part import sync_file
+
+OPEN_OPTIONS: Final = {"max_pixels": str(PIXELS_LIMIT), "probesize": "262144", "analyzeduration": "1000000"}
 _CODECS: Final = {"h264", "vp8", "opus"}
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_CUES: Final = b"\x1c\x53\xbb\x6b"
+_CLUSTER: Final = b"\x1f\x43\xb6\x75"
+_INDEX_WITHIN_BYTES: Final = 4 * 1024 * 1024
+"""More than `part_file.index_space` ever reserves in front of the first Cluster."""
 
 
 class Unreadable(Exception):
@@ -30,6 +42,7 @@ class Reading:
 
     `codec` is "" without video. `intact` means it was read to its end without
     an error or a cut packet. `rising` means that each track's timestamps rise.
+    `indexed` means that a player can seek in it at once.
     """
 
     container: str
@@ -43,12 +56,14 @@ class Reading:
     first_is_key: bool
     rising: bool
     intact: bool
+    indexed: bool
     size_bytes: int
 
 
 def read_back(path: Path) -> Reading:
-    """Reads every packet. Raises Unreadable, OSError."""
-    with _opened(path) as container:
+    """Reads every packet. Raises Unreadable, and OSError where it is not libav that cannot read."""
+    indexed = _is_indexed(path)
+    with opened(path) as container:
         video, audio = _tracks(container)
         frames = packets = 0
         first_is_key = False
@@ -83,6 +98,7 @@ def read_back(path: Path) -> Reading:
             first_is_key=first_is_key,
             rising=rising,
             intact=walk.intact,
+            indexed=indexed,
             size_bytes=path.stat().st_size,
         )
 
@@ -90,10 +106,11 @@ def read_back(path: Path) -> Reading:
 def copy_seekable(source: Path, target: Path, *, width: int = 0, height: int = 0, sound_later_us: int = 0) -> None:
     """Copies the packets into a new file with its index in front, up to the first that is cut; synced.
 
-    The header says `width` and `height` if given. Raises Unreadable, OSError, FFmpegError.
+    The header says `width` and `height` if given. Raises Unreadable (a full disk, too, is a
+    surprise to libav), OSError.
     """
     os.close(os.open(target, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    with _opened(source) as container:
+    with opened(source) as container:
         video, audio = _tracks(container)
         is_mp4 = "mp4" in container.format.name
         options = {"movflags": "+faststart"} if is_mp4 else {"cues_to_front": "1"}
@@ -113,11 +130,7 @@ def copy_seekable(source: Path, target: Path, *, width: int = 0, height: int = 0
             if not streams:
                 raise Unreadable(source.name)
             output.start_encoding()
-    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_file(target)
 
 
 def _copied_streams(
@@ -139,13 +152,41 @@ def _copied_streams(
     return streams
 
 
-def _opened(path: Path) -> InputContainer:
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """The container, bounded in what it reads by itself. What goes wrong within the block is Unreadable.
+
+    Raises OSError if the file itself cannot be opened.
+    """
+    with path.open("rb") as file:
+        name = "matroska" if file.read(4) == _EBML else "mp4"
     try:
-        return av.open(str(path))
-    except FFmpegError as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise Unreadable(f"{path.name}: {error}") from error
+        with av.open(str(path), format=name, options=OPEN_OPTIONS, metadata_errors="replace") as container:
+            yield container
+    except Unreadable:
+        raise
+    except Exception as error:  # libav's errors, and PyAV's of every kind on what it did not expect
+        raise Unreadable(f"{path.name}: {error!r}") from error
+
+
+def _is_indexed(path: Path) -> bool:
+    """WebM: its Cues are in front. MP4: plain, not in fragments (ISO/IEC 14496-12 §8.8)."""
+    with path.open("rb") as file:
+        if file.read(4) == _EBML:
+            head = file.read(_INDEX_WITHIN_BYTES)
+            return _CUES in head[: head.find(_CLUSTER)] if _CLUSTER in head else False
+        at = 0
+        while True:
+            file.seek(at)
+            box = file.read(16)
+            size = int.from_bytes(box[:4], "big")
+            if size == 1:
+                size = int.from_bytes(box[8:16], "big")
+            if len(box) < 8 or size < 8:
+                return False
+            if box[4:8] == b"moov":
+                return b"mvex" not in file.read(min(size, _INDEX_WITHIN_BYTES))
+            at += size
 
 
 def _tracks(container: InputContainer) -> tuple[Stream | None, Stream | None]:
@@ -154,8 +195,9 @@ def _tracks(container: InputContainer) -> tuple[Stream | None, Stream | None]:
     if video is None and audio is None:
         raise Unreadable("no track")
     for stream in (video, audio):
-        if stream is not None and stream.codec_context.name not in _CODECS:
-            raise Unreadable(f"unexpected codec {stream.codec_context.name}")
+        context: Any = stream.codec_context if stream is not None else None
+        if stream is not None and (context is None or context.name not in _CODECS):
+            raise Unreadable(f"unexpected codec {context and context.name}")
     return video, audio
 
 
@@ -173,7 +215,7 @@ class _Walk:
                 packet = next(packets)
             except StopIteration:
                 return
-            except FFmpegError:
+            except Exception:  # as in `opened`: what came before it is good
                 self.intact = False
                 return
             if packet.dts is None:

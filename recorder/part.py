@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from recorder.messages import RecorderError, TakeId
 
+RESERVE_BYTES: Final = 256 * 1024
+"""Room kept from a take's first byte on for its sidecar: the disk may be full when it ends."""
 MEDIA_SUFFIXES: Final = {"mp4": ".mp4", "webm": ".webm"}
 MEDIA_TYPES: Final = {"mp4": "video/mp4", "webm": "video/webm"}
 
@@ -37,6 +39,10 @@ def journal_path(folder: Path, take_id: TakeId) -> Path:
 
 def sidecar_path(folder: Path, take_id: TakeId) -> Path:
     return folder / f"{take_id}.json"
+
+
+def reserve_path(folder: Path, take_id: TakeId) -> Path:
+    return folder / f"{take_id}.reserve"
 
 
 class PartLock:
@@ -90,24 +96,55 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """The file is there with all of `content`, or as it was before. Raises OSError."""
-    beside = path.with_name(path.name + ".tmp")
+def sync_file(path: Path) -> None:
+    """Makes what is in a file durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fd = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
-        beside.rename(path)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_reserve(path: Path) -> None:
+    """A file of `RESERVE_BYTES` that has its blocks already. Raises OSError, with nothing left, on a full disk."""
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, RESERVE_BYTES)
+        finally:
+            os.close(fd)
     except OSError:
-        beside.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_whole(path: Path, content: bytes, *, into: Path | None = None, durable: bool = True) -> None:
+    """The file is there with all of `content`, or as it was before. Raises OSError.
+
+    `into` is a reserve whose blocks the content takes over, so that no new ones
+    are needed; it is used up if it is there. `durable` means the content, not the name.
+    """
+    reserved = into is not None and into.exists()
+    beside = into if into is not None and reserved else path.with_name(path.name + ".tmp")
+    try:
+        truncate = 0 if reserved else os.O_TRUNC
+        fd = os.open(beside, os.O_CREAT | truncate | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.truncate()
+            if durable:
+                file.flush()
+                os.fsync(fd)
+        beside.rename(path)
+    except OSError:
+        if not reserved:
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: dict[str, Any], *, into: Path | None = None, durable: bool = True) -> None:
     """As `write_whole`, in one line of JSON."""
-    write_whole(path, json.dumps(content, separators=(",", ":")).encode() + b"\n")
+    write_whole(path, json.dumps(content, separators=(",", ":")).encode() + b"\n", into=into, durable=durable)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

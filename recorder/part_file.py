@@ -2,12 +2,14 @@
 
 MP4 for H.264, WebM for VP8 or sound alone, by PyAV, without decoding. Runs on
 the writer thread of `mux`, which owns queue and batches; knows nothing of them.
+What waits for the disk itself (`sync`, `settle`) runs on the sync thread: one
+slow fsync must not stop the writing of every other take.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import threading
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,10 +20,22 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from recorder.messages import TakeId
-from recorder.part import PartLock, container_for, journal_path, part_path, sync_folder, write_json
+from recorder.part import (
+    PartLock,
+    container_for,
+    journal_path,
+    make_reserve,
+    part_path,
+    reserve_path,
+    sync_file,
+    sync_folder,
+    write_json,
+)
 
 FACTS_LIMIT: Final = 8192
-"""Key frames and size changes that are listed; a hostile sender makes no longer list."""
+"""Key frames that are listed; a hostile sender makes no longer list."""
+SIZES_LIMIT: Final = 512
+"""As above for size changes. Both together fit a sidecar into its reserve."""
 EARLY_LIMIT_PACKETS: Final = 500
 """Sound (10 s) that is held for the first key frame, which the header waits for."""
 INTERLEAVE_US: Final = 1_000_000
@@ -67,7 +81,7 @@ class Written:
 
 
 class PartFile:
-    """The container of one take. Everything here runs on the writer thread, but `sync`."""
+    """The container of one take. `sync`, `settle` and `remove` run on the sync thread, the rest on the writer's."""
 
     def __init__(self, order: MuxOrder) -> None:
         self.order = order
@@ -88,12 +102,16 @@ class PartFile:
         self._length = 0
         self._passed_us = 0
         self._written_us = 0
-        self._dirty = threading.Lock()
         self._clean = False
         self._opened = False
+        self._named = False
+        self._settled = False
 
     def open(self) -> None:
-        """Makes the `.part`, locked, and then the journal: that alone means nothing. Raises OSError, PartBusy."""
+        """Makes the `.part`, locked, then the journal (alone it means nothing) and the sidecar's reserve.
+
+        Nothing is synced here. Raises OSError, PartBusy.
+        """
         if self._opened:
             return
         self._opened = True
@@ -108,8 +126,8 @@ class PartFile:
             "limit_ms": order.limit_ms,
             "max_bytes": order.max_bytes,
         }
-        write_json(journal_path(order.folder, order.take_id), journal)
-        sync_folder(order.folder)
+        write_json(journal_path(order.folder, order.take_id), journal, durable=False)
+        make_reserve(reserve_path(order.folder, order.take_id))
         if not order.codec:
             self._begin(0, 0)
 
@@ -157,7 +175,7 @@ class PartFile:
     def _note_key(self, pts_us: int, width: int, height: int) -> None:
         if len(self._keys_us) < FACTS_LIMIT:
             self._keys_us.append(pts_us)
-        if (width, height) != self._size and len(self._sizes) < FACTS_LIMIT:
+        if (width, height) != self._size and len(self._sizes) < SIZES_LIMIT:
             self._size = (width, height)
             self._sizes.append([pts_us, width, height])
 
@@ -205,15 +223,25 @@ class PartFile:
         self._passed_us = max(min(times), max(times) - INTERLEAVE_US, 0)
 
     def sync(self) -> None:
-        """On the sync thread. A second call waits for the first."""
-        with self._dirty:
-            lock, written_us = self.lock, self._written_us
-            if lock is not None and lock.fd >= 0 and written_us > self.safe_us:
-                os.fdatasync(lock.fd)
-                self.safe_us = written_us
+        """Makes what was written durable; nothing after `settle`. Raises OSError."""
+        lock, written_us = self.lock, self._written_us
+        if lock is not None and not self._settled and written_us > self.safe_us:
+            self._sync_names()
+            os.fdatasync(lock.fd)
+            self.safe_us = written_us
 
-    def close(self, *, intact: bool) -> PartLock | None:
-        """Ends the container (not after a disk error: its parts so far are good, an end may not be) and syncs."""
+    def _sync_names(self) -> None:
+        """The journal and the names of the take's files: once, before anything of it is called safe."""
+        if not self._named:
+            folder = self.order.folder
+            with contextlib.suppress(FileNotFoundError):  # the disk was full already when it was to be written
+                sync_file(journal_path(folder, self.order.take_id))
+            sync_folder(folder)
+            sync_folder(folder.parent)
+            self._named = True
+
+    def close(self, *, intact: bool) -> None:
+        """Ends the container. It is not `clean` after a disk error: its parts so far are good, an end may not be."""
         container, self._container = self._container, None
         if container is not None:
             try:
@@ -222,18 +250,23 @@ class PartFile:
             except av.error.ArgumentError:
                 # More key frames than index space: all media is there, `finish` makes the index.
                 self._clean = False
+
+    def settle(self) -> None:
+        """After `close`, the last call but `remove`: all that is in the file is durable. Raises OSError."""
+        self._settled = True
         if self.lock is not None:
-            with self._dirty:
-                os.fsync(self.lock.fd)
-                if self._clean:
-                    self.safe_us = max(self._video_us, self._audio_us, 0)
-        return self.lock
+            os.fsync(self.lock.fd)
+            self._sync_names()
+            if self._clean:
+                self.safe_us = max(self._video_us, self._audio_us, 0)
 
     def remove(self) -> None:
+        """Deletes the take's files, if they are ours: with none opened, the names may be another's."""
+        self._settled = True
         order = self.order
-        part_path(order.folder, order.take_id).unlink(missing_ok=True)
-        journal_path(order.folder, order.take_id).unlink(missing_ok=True)
         if self.lock is not None:
+            for path in (part_path, reserve_path, journal_path):
+                path(order.folder, order.take_id).unlink(missing_ok=True)
             self.lock.release()
 
     def written(self, payload_bytes: int, dropped: int) -> Written:

@@ -1,6 +1,7 @@
 """A still from a recording: its first key frame, as a JPEG no wider than 640 pixels.
 
-The only place of the package that decodes, one frame per take. Blocks.
+The only place of the package that decodes on purpose, one frame per take, and
+none larger than `PIXELS_LIMIT`, whatever header says so. Blocks.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Final
 import av
 from av.video.frame import VideoFrame
 
+from recorder.frames import PIXELS_LIMIT
+from recorder.media_file import opened
+
 WIDTH_LIMIT: Final = 640
-PIXELS_LIMIT: Final = 4096 * 2304
-"""A hostile header must not make us decode a giant."""
 
 
 class NoPoster(Exception):
@@ -32,7 +34,7 @@ def first_still(path: Path) -> bytes:
 
 
 def _first_key_frame(path: Path) -> VideoFrame:
-    with av.open(str(path)) as container:
+    with opened(path) as container:
         if not container.streams.video:
             raise NoPoster("no video")
         stream = container.streams.video[0]
@@ -40,6 +42,8 @@ def _first_key_frame(path: Path) -> VideoFrame:
         if context.width * context.height > PIXELS_LIMIT:
             raise NoPoster(f"{context.width}x{context.height}")
         context.thread_count = 1
+        # The size in the container and the one in the stream are two claims; this holds the decoder to the second.
+        context.options = {"max_pixels": str(PIXELS_LIMIT)}
         for packet in container.demux(stream):
             if not packet.is_keyframe:
                 break

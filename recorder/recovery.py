@@ -2,36 +2,47 @@
 
 Whatever instruction it died at, what it left is one of a few states, each of
 which leads to a sidecar or to nothing. Takes that a live process holds locked
-are left alone. Safe to run again, and to be killed in turn. Blocks.
+are left alone, and so is, with a line in the log, one that cannot be settled
+now: it keeps no other from being settled. Safe to run again, and to be killed
+in turn. Blocks.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Final
 
 from recorder import facts as take_facts
 from recorder.facts import TakeFacts
-from recorder.finish import UNREADABLE_SUFFIX, clear, finish
+from recorder.finish import UNREADABLE_SUFFIX, clear, finals, finish
 from recorder.media_file import Unreadable, read_back
-from recorder.messages import EndReason, TakeId, TakeResult
-from recorder.part import MEDIA_SUFFIXES, PartBusy, PartLock, journal_path, part_path, read_json, sync_folder
+from recorder.messages import EndReason, TakeId, TakeResult, Verdict
+from recorder.part import MEDIA_SUFFIXES, PartBusy, PartLock, journal_path, part_path, read_json
 from recorder.part_file import Written
 from recorder.sidecar import read_result
+from recorder.verdict import Reason
 
-_JOURNAL_SUFFIX: Final = ".journal.json"
-_PART_SUFFIX: Final = ".part"
-_LEFTOVER_SUFFIX: Final = ".tmp"
+log = logging.getLogger(__name__)
+
+_UNFINISHED_SUFFIXES: Final = (".journal.json", ".part")
+_LEFTOVER_SUFFIXES: Final = (".tmp", ".reserve")
 
 
 def recover(root: Path) -> list[TakeResult]:
-    """Settles every unfinished take below `root` that nobody holds; the results, as their sidecars now have them."""
+    """Settles every unfinished take below `root` that nobody holds; the results. Raises nothing for one take's sake."""
     results = []
-    for name, _, files in os.walk(root):
+    for name, _, files in os.walk(root, onerror=lambda error: log.error("recovery cannot look into %s", error)):
         folder = Path(name)
-        for take_id in sorted({_take_id(file) for file in files} - {""}):
-            result = recover_take(folder, TakeId(take_id))
+        for take_id in _unsettled(files):
+            try:
+                result = _settled(folder, take_id)
+            except PartBusy:
+                continue
+            except Exception:  # a damaged disk or file of one take; the others are as good as they were
+                log.exception("take %s cannot be recovered now and is left as it is", take_id)
+                continue
             if result is not None:
                 results.append(result)
         _clear_leftovers(folder, files)
@@ -39,11 +50,23 @@ def recover(root: Path) -> list[TakeResult]:
 
 
 def recover_take(folder: Path, take_id: TakeId) -> TakeResult | None:
-    """The settled take. None when it is held by a live process, or nothing was ever recorded of it."""
+    """The settled take, or None when nothing was ever recorded of it.
+
+    One that cannot be settled now is logged, left on the disk for another time,
+    and is a failed take without a file here. Raises PartBusy when a live process holds it.
+    """
+    try:
+        return _settled(folder, take_id)
+    except PartBusy:
+        raise
+    except Exception:  # as above
+        log.exception("take %s cannot be recovered now and is left as it is", take_id)
+        return TakeResult(take_id, Verdict.FAILED, [Reason.UNREADABLE], EndReason.WORKER_DIED, recovered=True)
+
+
+def _settled(folder: Path, take_id: TakeId) -> TakeResult | None:
     try:
         lock = _hold(folder, take_id)
-    except PartBusy:
-        return None
     except FileNotFoundError:
         # A journal without a file: nothing was written, or all was settled but the journal.
         if journal_path(folder, take_id).exists():
@@ -54,30 +77,50 @@ def recover_take(folder: Path, take_id: TakeId) -> TakeResult | None:
         if settled is not None and _is_there(folder, settled):
             clear(folder, take_id)
             return settled
-        if not _restore_part(folder, take_id):
+        part = part_path(folder, take_id)
+        recorded = any(path.exists() for path in _kept(folder, take_id)) or part.stat().st_size
+        if not recorded:
             clear(folder, take_id)
             return None
-        journal = read_json(journal_path(folder, take_id)) or {}
+        journal = read_json(journal_path(folder, take_id))
+        if journal is None and not part.exists() and not _is_ours(folder, take_id):
+            return None
+        journal = journal or {}
         facts = take_facts.from_json(journal.get("facts")) or _facts_from(folder, take_id, journal)
         return finish(folder, take_id, facts, lock, recovered=True)
     finally:
         lock.release()
 
 
-def _take_id(file: str) -> str:
-    for suffix in (_JOURNAL_SUFFIX, _PART_SUFFIX):
-        if file.endswith(suffix):
-            return file.removesuffix(suffix)
-    return ""
+def _unsettled(files: list[str]) -> list[TakeId]:
+    """The takes that have a `.part` or a journal, or media without a sidecar."""
+    there = set(files)
+    found = {file.removesuffix(suffix) for file in files for suffix in _UNFINISHED_SUFFIXES if file.endswith(suffix)}
+    for file in files:
+        stem, dot, suffix = file.partition(".")
+        if dot + suffix in MEDIA_SUFFIXES.values() and f"{stem}.json" not in there:
+            found.add(stem)
+    return [TakeId(take_id) for take_id in sorted(found - {""})]
 
 
-def _finals(folder: Path, take_id: TakeId) -> list[Path]:
-    return [folder / f"{take_id}{suffix}" for suffix in (*MEDIA_SUFFIXES.values(), UNREADABLE_SUFFIX)]
+def _kept(folder: Path, take_id: TakeId) -> list[Path]:
+    return [*finals(folder, take_id), folder / f"{take_id}{UNREADABLE_SUFFIX}"]
+
+
+def _is_ours(folder: Path, take_id: TakeId) -> bool:
+    """Media with neither a journal nor a sidecar, a stranger's perhaps, is described only if it is like ours."""
+    for path in finals(folder, take_id):
+        try:
+            read_back(path)
+        except (Unreadable, FileNotFoundError):
+            continue
+        return True
+    return False
 
 
 def _hold(folder: Path, take_id: TakeId) -> PartLock:
     """The lock on the take's `.part`, or on what it was renamed to: the lock goes with the file."""
-    for path in (part_path(folder, take_id), *_finals(folder, take_id)):
+    for path in (part_path(folder, take_id), *_kept(folder, take_id)):
         if path.exists():
             return PartLock.take(path)
     raise FileNotFoundError(take_id)
@@ -92,18 +135,6 @@ def _is_there(folder: Path, result: TakeResult) -> bool:
         return False
 
 
-def _restore_part(folder: Path, take_id: TakeId) -> bool:
-    """The `.part` is there again, if it had its final name already but no sidecar."""
-    part = part_path(folder, take_id)
-    for final in _finals(folder, take_id):
-        if part.exists():
-            final.unlink(missing_ok=True)  # a finished copy of the `.part`; it is made again
-        elif final.exists():
-            final.rename(part)
-    sync_folder(folder)
-    return part.exists() and part.stat().st_size > 0
-
-
 def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeFacts:
     """What the file itself tells, for a take whose process died before it ended."""
     codec, audio = str(journal.get("codec", "")), bool(journal.get("audio", True))
@@ -111,11 +142,11 @@ def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeF
     started = journal.get("started_unix_ms")
     started_unix_ms = started if isinstance(started, int) else 0
     duration_ms = 0
-    try:
-        reading = read_back(part_path(folder, take_id))
-    except (Unreadable, FileNotFoundError):
-        pass
-    else:
+    for path in (*finals(folder, take_id), part_path(folder, take_id)):
+        try:
+            reading = read_back(path)
+        except (Unreadable, FileNotFoundError):
+            continue
         duration_ms = reading.duration_us // 1000
         written = Written(
             reading.codec,
@@ -124,6 +155,7 @@ def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeF
             audio_packets=reading.audio_packets,
             last_us=reading.duration_us,
         )
+        break
     return TakeFacts(
         written,
         EndReason.WORKER_DIED,
@@ -136,8 +168,11 @@ def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeF
 def _clear_leftovers(folder: Path, files: list[str]) -> None:
     """Half-written small files and copies of takes that are settled or gone."""
     for file in files:
-        if not file.endswith(_LEFTOVER_SUFFIX):
+        if not file.endswith(_LEFTOVER_SUFFIXES):
             continue
         take_id = TakeId(file.split(".")[0])
         if not part_path(folder, take_id).exists() and not journal_path(folder, take_id).exists():
-            (folder / file).unlink(missing_ok=True)
+            try:
+                (folder / file).unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s cannot be removed: %s", file, error)

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from recorder.facts import TakeFacts
 from recorder.media_file import Reading
 from recorder.messages import TakeId, TakeResult
-from recorder.part import read_json, sidecar_path, write_json
+from recorder.part import read_json, reserve_path, sidecar_path, sync_folder, write_json
 
 VERSION: Final = 1
 _RESULT: Final = TypeAdapter(TakeResult)
@@ -23,7 +23,7 @@ _RESULT_FIELDS: Final = frozenset(TakeResult.__dataclass_fields__)
 
 
 def write_sidecar(folder: Path, result: TakeResult, facts: TakeFacts, reading: Reading | None) -> None:
-    """Durable when it returns. Raises OSError."""
+    """The sidecar and its name are durable when it returns. Takes over the take's reserve. Raises OSError."""
     written = facts.written
     content: dict[str, Any] = {
         "version": VERSION,
@@ -42,14 +42,15 @@ def write_sidecar(folder: Path, result: TakeResult, facts: TakeFacts, reading: R
             "source": facts.sync_source,
             "offset_us": facts.sync_offset_us,
             "correction_us": facts.sync_correction_us,
-            "timestamp_jumps": facts.reanchored,
+            "timestamp_jumps": facts.timestamp_jumps,
         },
         "clock_ms": facts.clock_ms,
         "first_unix_ms": facts.started_unix_ms,
         "last_unix_ms": facts.ended_unix_ms,
         "detail": facts.detail,
     }
-    write_json(sidecar_path(folder, result.take_id), content)
+    write_json(sidecar_path(folder, result.take_id), content, into=reserve_path(folder, result.take_id))
+    sync_folder(folder)
 
 
 def read_result(folder: Path, take_id: TakeId) -> TakeResult | None:

@@ -106,6 +106,10 @@ class Take:
         self._gaps: list[Gap] = []
         self._segments: list[Segment] = []
         self._counts_before = self._counts_after = self._counts()
+        self._jumps_before = self._jumps()
+
+    def _jumps(self) -> int:
+        return sum(track.timeline.jumps for track in (self._source.video, self._source.audio) if track is not None)
 
     def _counts(self) -> dict[str, TrackCounts]:
         found = {"video": TrackCounts(), "audio": TrackCounts()}
@@ -238,7 +242,7 @@ class Take:
         self.started_unix_ms = self._unix_ms() - (now_us - start_us) // 1000
         self._next_progress_us = start_us + PROGRESS_EVERY_US
         self._restarted.clear()
-        self._counts_before = self._counts()
+        self._counts_before, self._jumps_before = self._counts(), self._jumps()
         self.phase = Phase.RECORDING
         mux = self.mux = Mux(
             self._writer,
@@ -371,6 +375,7 @@ class Take:
             elapsed_ms=self._clock.end_us // 1000,
             clock_ms=clock_ms,
             ended_unix_ms=ended_unix_ms,
+            timestamp_jumps=self._jumps() - self._jumps_before,
             sync_source=self._sound.source,
             sync_offset_us=self._sound.offset_us,
             audio_expected=self._source.audio is not None,
@@ -379,5 +384,9 @@ class Take:
             gaps=tuple(self._gaps),
             segments=tuple(self._segments),
             levels=tuple(self._sound.levels),
-            detail={"outages": self._clock.outages, "outage_ms": self._clock.outage_us // 1000},
+            detail={
+                "outages": self._clock.outages,
+                "outage_ms": self._clock.outage_us // 1000,
+                "frames_over_rate": self.mux.crowded if self.mux else 0,
+            },
         )

@@ -40,7 +40,11 @@ class _Report(NamedTuple):
 
 
 class Timeline:
-    """One track's clock. `reanchored` counts absurd timestamp jumps; `last_us` is -1 before the first."""
+    """One track's clock. `last_us` is -1 before the first.
+
+    `jumps` counts absurd timestamp jumps for as long as the track lives, across
+    starts: a take reports the difference between its end and its beginning.
+    """
 
     __slots__ = (
         "_anchor_arrival",
@@ -53,8 +57,8 @@ class Timeline:
         "_report",
         "_start_arrival",
         "_start_us",
+        "jumps",
         "last_us",
-        "reanchored",
         "started",
     )
 
@@ -64,7 +68,7 @@ class Timeline:
         self._rate = clock_rate
         self._report: _Report | None = None
         self.started = False
-        self.reanchored = 0
+        self.jumps = 0
         self.last_us = -1
         self._anchor_rtp = self._anchor_us = self._anchor_arrival = 0
         self._last_rtp = self._last_arrival = self._floor_us = 0
@@ -73,7 +77,6 @@ class Timeline:
     def start(self, rtp: int, arrival_us: int, at_us: int = 0) -> None:
         """From now on the sample `rtp`, which arrived at `arrival_us`, is at `at_us` on the take's timeline."""
         self.started = True
-        self.reanchored = 0
         self.last_us = -1
         self._floor_us = at_us
         self._anchor_rtp = self._last_rtp = rtp
@@ -98,7 +101,7 @@ class Timeline:
         by_arrival_us = self._start_us + arrival_us - self._start_arrival
         leaps = not 0 <= step_us <= SMOOTH_US and abs(step_us - arrival_step_us) > JUMP_US
         if leaps or at_us - by_arrival_us > JUMP_US:
-            self.reanchored += 1
+            self.jumps += 1
             at_us = by_arrival_us
             self._anchor_rtp = rtp
             self._anchor_us = at_us

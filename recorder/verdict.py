@@ -1,6 +1,7 @@
 """Good, usable or failed: the verdict on a take from its packets and its file.
 
-Pure. Looks at no picture and hears no sound; a later job does.
+Pure. Looks at no picture and hears no sound; a later job does. The file's
+duration is held against `clock_ms`: neither has outages in it, a gap says them.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _reasons(facts: TakeFacts, reading: Reading | None, *, recovered: bool, seek
         Reason.SHORT: duration_ms < SHORTEST_MS,
         Reason.GAP: any(gap.length_ms > GAP_MS for gap in facts.gaps),
         Reason.LOSS: _lossy(facts.video) or _lossy(facts.audio),
-        Reason.TIMESTAMPS: skewed or not reading.rising or bool(facts.reanchored),
+        Reason.TIMESTAMPS: skewed or not reading.rising or bool(facts.timestamp_jumps),
         Reason.NO_SOUND: facts.audio_expected and not reading.audio_packets,
         Reason.INCOMPLETE: not counted or not reading.intact,
         Reason.NOT_SEEKABLE: not seekable,

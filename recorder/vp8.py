@@ -5,7 +5,7 @@ Pure and on the hot path; hostile bytes break a frame, which is counted.
 
 from __future__ import annotations
 
-from recorder.frames import FRAME_LIMIT_BYTES, Frame, Payload
+from recorder.frames import FRAME_LIMIT_BYTES, PIXELS_LIMIT, Frame, Payload
 
 
 class Vp8:
@@ -137,7 +137,7 @@ class Vp8:
             return self._malformed()
         width = (payload[6] | payload[7] << 8) & 0x3FFF
         height = (payload[8] | payload[9] << 8) & 0x3FFF
-        if not width or not height:
+        if not 0 < width * height <= PIXELS_LIMIT:
             return self._malformed()
         self.width = width
         self.height = height

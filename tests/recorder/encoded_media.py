@@ -102,8 +102,11 @@ def pushed(depacketizer: Any, payloads: list[tuple[bytes, bool]], drop: frozense
     return frames
 
 
-def decode_strictly(path: Path) -> dict[str, int]:
-    """Decodes the whole file, any decoding error being fatal; the number of pictures and of sound frames."""
+def decode_strictly(path: Path, *, to_the_cut: bool = False) -> dict[str, int]:
+    """Decodes the whole file, any decoding error being fatal; the number of pictures and of sound frames.
+
+    `to_the_cut` allows a torn end, and decodes up to it.
+    """
     counts = {"video": 0, "audio": 0}
     with av.open(str(path)) as container:
         for stream in container.streams:
@@ -111,6 +114,8 @@ def decode_strictly(path: Path) -> dict[str, int]:
             context.options = {"err_detect": "explode"}
             context.thread_count = 1
         for packet in container.demux():
+            if packet.is_corrupt and to_the_cut:
+                break
             assert not packet.is_corrupt
             for frame in packet.decode():
                 assert not getattr(frame, "is_corrupt", False)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.depacketize import (
+    FRAME_LIMIT_BYTES,
     SILENCE,
     SILENCE_US,
     Opus,
@@ -109,13 +110,13 @@ def test_flipped_bytes_in_a_real_stream_raise_nothing(codec: str, data: Any) -> 
 @pytest.mark.parametrize(
     ("codec", "first", "more"), [("vp8", b"\x10\x00", b"\x00"), ("h264", b"\x7c\x85\x80", b"\x7c\x05")]
 )
-def test_a_frame_without_an_end_is_given_up_at_four_mebibytes(codec: str, first: bytes, more: bytes) -> None:
+def test_a_frame_without_an_end_is_given_up_at_one_mebibyte(codec: str, first: bytes, more: bytes) -> None:
     depacketizer = for_codec(codec)
     depacketizer.push(first, 0, False)
     for sequence in range(1, 6000):
         depacketizer.push(more + bytes(1200), sequence, False)
     assert depacketizer.broken >= 1
-    assert sum(map(len, depacketizer._parts or ())) <= 4 * 1024 * 1024 + 1300
+    assert sum(map(len, depacketizer._parts or ())) <= FRAME_LIMIT_BYTES + 1300
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -146,7 +147,35 @@ def test_after_reset_only_a_key_frame_is_whole(codec: str) -> None:
     assert [frame.whole for frame in frames] == [False] * 20 + [True] * 30
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_4_garbage_after_a_loss_burst_nothing_is_whole_until_the_next_key_frame(codec: str) -> None:
+    stream = video(codec)
+    payloads = payloads_of(codec, stream)
+    ends = [at for at, (_, marker) in enumerate(payloads) if marker]
+    burst = frozenset(range(ends[4] + 2, ends[11]))  # inside frame 5 to inside frame 11
+    depacketizer = for_codec(codec)
+    frames = pushed(depacketizer, payloads, burst)
+    assert [frame.whole for frame in frames] == [True] * 5 + [False] * 18 + [True] * 30
+    assert depacketizer.broken >= 1
+    decoder: Any = av.CodecContext.create(codec, "r")
+    decoder.options, decoder.thread_count = {"err_detect": "explode"}, 1
+    writable = [frame.payload for frame in frames if frame.whole]
+    pictures = [picture for payload in writable for picture in decoder.decode(av.Packet(payload))]
+    assert len(pictures) + len(decoder.decode(None)) == 35
+    whole = pushed(for_codec(codec), payloads)
+    assert writable == [frame.payload for frame in (*whole[:5], *whole[30:])]
+
+
 # VP8
+
+
+def test_an_enormous_vp8_picture_is_a_broken_one() -> None:
+    giant = bytearray(video("vp8")[0][0])
+    for width, height, broken in ((4096, 2304, 0), (16383, 16383, 1)):
+        giant[6:10] = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+        depacketizer = Vp8()
+        frame = depacketizer.push(b"\x10" + bytes(giant), 0, True)
+        assert (frame is None, depacketizer.broken) == (bool(broken), broken)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +25,8 @@ from recorder.messages import EndReason, TakeId, Verdict
 from recorder.mux import Mux, MuxClosed, Writer
 from recorder.part import journal_path, part_path
 from recorder.timeline import SyncSource
-from tests.recorder.encoded_media import FRAME_US, SOUND_US, decode_strictly, packets_in, sound, video
+from tests.recorder.encoded_media import FRAME_US, SOUND_US, decode_strictly, nal_units, packets_in, sound, video
+from tests.recorder.test_h264 import crafted_sps
 from tests.recorder.test_mux import CODECS, TAKE, feed, order_for
 
 SUFFIX = {"vp8": ".webm", "h264": ".mp4", "": ".webm"}
@@ -114,7 +119,7 @@ def test_a_good_take_is_finished_and_described(tmp_path: Path, codec: str) -> No
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_seeking_finds_a_key_frame_by_the_index(tmp_path: Path, codec: str) -> None:
+def test_6_file_not_seekable_a_seek_finds_a_key_frame_by_the_index(tmp_path: Path, codec: str) -> None:
     closed = part_with(tmp_path, codec)
     result = finish(tmp_path, TAKE, facts_of(closed), closed.lock)
     media = tmp_path / result.file
@@ -146,7 +151,24 @@ def test_sound_alone_is_a_take(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_header_carries_the_largest_size(tmp_path: Path, codec: str) -> None:
+def test_what_is_called_seekable_has_its_index(tmp_path: Path, codec: str) -> None:
+    closed = part_with(tmp_path, codec)
+    assert read_back(part_path(tmp_path, TAKE)).indexed
+    assert closed.lock
+    closed.lock.release()
+    part_path(tmp_path, TAKE).unlink()
+    writer = Writer()  # not started: as after a kill
+    mux = Mux(writer, replace(order_for(tmp_path, codec), take_id=TakeId("killed")))
+    feed(mux, codec, 150)
+    mux.write_pending()
+    assert not read_back(part_path(tmp_path, TakeId("killed"))).indexed
+    mux.discard()
+    assert mux.finish()
+    mux.settle()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_9_size_change_the_header_carries_the_largest(tmp_path: Path, codec: str) -> None:
     def ramp_up(mux: Mux) -> None:
         feed(mux, codec, 30)
         for index, (payload, key) in enumerate(video(codec, 640, 360, 30)):
@@ -244,7 +266,7 @@ def test_what_cannot_be_read_is_kept_under_another_name(tmp_path: Path) -> None:
     [
         ({"clock_ms": 6_000}, Verdict.USABLE, ["timestamps"]),
         ({"clock_ms": 0}, Verdict.GOOD, []),
-        ({"reanchored": 1}, Verdict.USABLE, ["timestamps"]),
+        ({"timestamp_jumps": 1}, Verdict.USABLE, ["timestamps"]),
         ({"gaps": (Gap("video", 100, 900),)}, Verdict.GOOD, []),
         ({"gaps": (Gap("video", 100, 1_001),)}, Verdict.USABLE, ["gap"]),
         ({"audio": TrackCounts(98, 2)}, Verdict.USABLE, ["loss"]),
@@ -257,6 +279,66 @@ def test_the_verdict_follows_from_packets_and_file(
     closed = part_with(tmp_path, "vp8")
     result = finish(tmp_path, TAKE, replace(facts_of(closed), **change), closed.lock)
     assert (result.verdict, result.reasons) == (verdict, reasons)
+
+
+def test_an_outage_is_a_gap_and_no_fault_of_the_timestamps(tmp_path: Path) -> None:
+    """Outages are in neither the file's duration nor the clock it is held against."""
+    closed = part_with(tmp_path, "vp8")
+    facts = replace(facts_of(closed), gaps=(Gap("video", 2_000, 8_000),), clock_ms=5_000, elapsed_ms=5_000)
+    result = finish(tmp_path, TAKE, facts, closed.lock)
+    assert (result.verdict, result.reasons) == (Verdict.USABLE, ["gap"])
+    assert abs(result.duration_ms - 5_000) <= 40
+
+
+def test_the_sidecars_name_is_durable_before_the_journal_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[set[str]] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        real(fd)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            synced.append(names(tmp_path))
+
+    closed = part_with(tmp_path, "vp8")
+    monkeypatch.setattr(os, "fsync", fsync)
+    finish(tmp_path, TAKE, facts_of(closed), closed.lock)
+    assert any({"take-1.json", "take-1.webm", "take-1.journal.json"} <= there for there in synced)
+
+
+GIANT = """
+import resource, sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+import recorder.media_file, recorder.poster
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+reading = recorder.media_file.read_back(Path({path!r}))
+try:
+    recorder.poster.first_still(Path({path!r}))
+except recorder.poster.NoPoster:
+    print(reading.video_frames, peak() - before)
+"""
+
+
+def test_a_giant_in_the_stream_behind_a_small_header_takes_no_memory(tmp_path: Path) -> None:
+    """Parameter sets of 8192x8192, as a slice could smuggle them past the depacketizer."""
+    units = nal_units(video("h264", 320, 240, 1)[0][0])
+    units = [crafted_sps(8192, 8192) if unit[0] & 0x1F == 7 else unit for unit in units]
+    access_unit = b"".join(b"\0\0\0\1" + unit for unit in units)
+
+    def giant(mux: Mux) -> None:
+        for index in range(15):
+            mux.video(access_unit, index * FRAME_US, True, 320, 240)
+
+    closed = part_with(tmp_path, "h264", giant)
+    assert closed.lock
+    closed.lock.release()
+    program = GIANT.format(root=str(Path.cwd()), path=str(part_path(tmp_path, TAKE)))
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    frames, grown_mib = map(int, run.stdout.split())
+    assert frames == 15
+    assert grown_mib < 60
 
 
 def test_a_frame_that_is_not_in_the_file_is_noticed(tmp_path: Path) -> None:

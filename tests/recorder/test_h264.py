@@ -123,9 +123,10 @@ def test_a_flood_of_parameter_sets_is_bounded() -> None:
     pps = next(unit for unit in nal_units(video("h264")[0][0]) if unit[0] & 0x1F == 8)
     for number in range(5000):
         # pps_id by Exp-Golomb: 11 zeros, then 12 bits
-        sets.keep(bytes((pps[0],)) + ((number + 4096) << 7).to_bytes(5, "big") + bytes(4000))
-    assert len(sets.annex_b) <= 64 * (4096 + 4)
-    assert not sets.keep(pps + bytes(5000))
+        sets.keep(bytes((pps[0],)) + ((number + 4096) << 7).to_bytes(5, "big") + bytes(240))
+    assert 0 < len(sets.annex_b) <= 64 * (256 + 4)
+    assert len(sets._read) <= 128
+    assert not sets.keep(pps + bytes(300))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,76 @@ def test_the_picture_size_in_an_sps_is_what_libav_reads(
     sps = next(unit for unit in nal_units(stream) if unit[0] & 0x1F == 7)
     assert expected == (width, height)
     assert h264_sets.sps_size(sps) == expected
+
+
+def crafted_sps(width: int, height: int, cycle: int = 0, sps_id: int = 0) -> bytes:
+    """A baseline SPS by the letter of §7.3.2.1.1; `cycle` offsets make it long, and each as costly as can be."""
+
+    def ue(value: int) -> str:
+        return "0" * ((value + 1).bit_length() - 1) + format(value + 1, "b")
+
+    largest = ue((1 << 31) - 1)
+    order = ue(1) + "0" + largest * 2 + ue(cycle) + largest * cycle if cycle else ue(2)
+    bits = f"{66:08b}{0:08b}{51:08b}" + ue(sps_id) + ue(0) + order + ue(1) + "0"
+    bits += ue(width // 16 - 1) + ue(height // 16 - 1) + "1" + "1" + "0" + "0" + "1"
+    bits += "0" * (-len(bits) % 8)
+    raw = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
+    escaped = bytearray(b"\x67")
+    for octet in raw:
+        if octet <= 3 and escaped[-2:] == b"\0\0":
+            escaped.append(3)
+        escaped.append(octet)
+    return bytes(escaped)
+
+
+def test_a_parameter_set_that_is_costly_to_read_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert h264_sets.sps_size(crafted_sps(640, 480)) == (640, 480)
+    costly = crafted_sps(640, 480, cycle=125)
+    assert 1_000 < len(costly) < 1_400
+    assert h264_sets.sps_size(costly) == (640, 480)
+    read: list[bytes] = []
+    monkeypatch.setattr(h264_sets, "_read_set", read.append)
+    assert not h264_sets.ParameterSets().keep(costly)
+    assert read == []
+
+
+def test_parameter_sets_are_read_once_and_new_ones_a_few_times_in_a_hundred_packets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bytes] = []
+    real = h264_sets._read_set
+
+    def counted(nal: bytes) -> tuple[int, tuple[int, int]]:
+        read.append(nal)
+        return real(nal)
+
+    monkeypatch.setattr(h264_sets, "_read_set", counted)
+    same = H264()
+    for sequence in range(1_000):
+        same.push(crafted_sps(640, 480), sequence, False)
+    assert (len(read), same.broken) == (1, 0)
+    flood = H264()
+    for sequence in range(1_000):
+        flood.push(crafted_sps(16 + 16 * (sequence % 250), 480, sps_id=sequence // 250), sequence, True)
+    assert 10 < len(read) - 1 <= 16 * 11
+    assert flood.broken > 800
+
+
+def test_a_set_that_comes_again_after_another_of_its_id_is_the_one_in_force() -> None:
+    sets = h264_sets.ParameterSets()
+    small, large = crafted_sps(320, 240), crafted_sps(640, 480)
+    for sps, size in ((small, (320, 240)), (large, (640, 480)), (small, (320, 240))):
+        assert sets.keep(sps)
+        assert (sets.size, sets.annex_b) == (size, b"\0\0\0\1" + sps)
+
+
+def test_an_enormous_picture_is_a_broken_one() -> None:
+    assert h264_sets.sps_size(crafted_sps(4096, 2304)) == (4096, 2304)
+    for width, height in ((8192, 8192), (16384, 16384), (4096, 2320)):
+        assert h264_sets.sps_size(crafted_sps(width, height)) is None
+    depacketizer = H264()
+    assert depacketizer.push(crafted_sps(8192, 8192), 0, True) is None
+    assert depacketizer.broken == 1
 
 
 @settings(max_examples=500, deadline=None)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from recorder import mux as mux_module
+from recorder.frames import FRAME_LIMIT_BYTES
 from recorder.messages import TakeId
 from recorder.mux import Mux, MuxClosed, MuxFault, Writer
 from recorder.part import PartBusy, PartLock, journal_path, part_path, read_json
@@ -118,7 +119,7 @@ def test_sound_alone_makes_a_webm(tmp_path: Path, writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_size_change_plays_through(tmp_path: Path, writer: Writer, codec: str) -> None:
+def test_9_size_change_a_file_plays_through_it(tmp_path: Path, writer: Writer, codec: str) -> None:
     mux = Mux(writer, order_for(tmp_path, codec))
     feed(mux, codec, 30)
     for index, (payload, key) in enumerate(video(codec, 640, 360, 30)):
@@ -220,10 +221,12 @@ def test_bytes_beyond_the_limit_are_refused_and_the_file_stays_good(tmp_path: Pa
 
 
 def test_a_disk_that_stands_still_fills_the_queue_and_never_blocks(tmp_path: Path) -> None:
-    writer = Writer(0.02, 0.02)  # not started: nothing is ever taken
+    now_s = [0.0]
+    writer = Writer(0.02, 0.02, lambda: now_s[0])  # not started: nothing is ever taken
     mux = Mux(writer, order_for(tmp_path, "vp8", audio=False))
     began = time.monotonic()
     mux.video(bytes(1000), 0, True, 320, 180)
+    now_s[0] = mux_module.SLOW_DISK_S + 0.1
     for index in range(20_000):
         mux.video(bytes(1000), index * FRAME_US, False, 320, 180)
     assert mux.fault is MuxFault.QUEUE_FULL
@@ -236,6 +239,81 @@ def test_a_disk_that_stands_still_fills_the_queue_and_never_blocks(tmp_path: Pat
     assert result.lock is not None
     result.lock.release()
     assert writer.close()
+
+
+def test_a_queue_that_a_sender_overflows_is_not_the_disks_fault(tmp_path: Path) -> None:
+    now_s = [0.0]
+    writer = Writer(clock=lambda: now_s[0])
+    mux = Mux(writer, order_for(tmp_path, "vp8", audio=False))
+    now_s[0] = 60.0
+    mux.write_pending()  # the disk is as quick as ever
+    now_s[0] += mux_module.SLOW_DISK_S - 0.1
+    frame = bytes(FRAME_LIMIT_BYTES)
+    mux.video(frame, 0, True, 320, 180)
+    mux.video(frame, FRAME_US, False, 320, 180)
+    assert mux.fault is None  # one large frame does not stumble over the one before it
+    for index in range(2, 6):
+        mux.video(frame, index * FRAME_US, False, 320, 180)
+    assert mux.fault is MuxFault.TOO_LARGE
+    mux.discard()
+    assert mux.finish()
+    mux.settle()
+
+
+def test_more_frames_than_a_second_holds_are_dropped_and_counted(tmp_path: Path, writer: Writer) -> None:
+    mux = Mux(writer, order_for(tmp_path, "vp8"))
+    frames = video("vp8")
+    for index in range(2_000):  # a frame and a packet each millisecond, a key frame each 0.3 s
+        mux.video(frames[index % 30][0] if index % 300 else frames[0][0], index * 1_000, index % 300 == 0, 320, 180)
+        mux.audio(sound()[0], index * 1_000)
+        if index % 50 == 49:
+            until(lambda: not mux._pending)
+    result = closed(mux)
+    written = result.written
+    assert (result.fault, written.video_frames, written.audio_packets) == (None, 240, 800)
+    # The second second begins between two key frames: what comes before the next is of no use.
+    assert written.keys_us == [0, 1_200_000]
+    assert written.dropped == 2_000 - 240 + 2_000 - 800
+    assert 0 < mux.crowded < written.dropped
+    assert decode_strictly(part_path(tmp_path, TAKE))["video"] == 240
+
+
+def test_a_slow_sync_of_one_take_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(0.02, 10)
+    writer.start()
+    slow = Mux(writer, order_for(tmp_path, "vp8"))
+    other = Mux(writer, replace(order_for(tmp_path, "vp8"), take_id=TakeId("other")))
+    feed(slow, "vp8")
+    feed(other, "vp8")
+    until(lambda: not slow._pending and not other._pending)
+    waiting, go_on, real = threading.Event(), threading.Event(), os.fsync
+
+    def fsync(fd: int) -> None:
+        waiting.set()
+        assert go_on.wait(20)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    future = slow.close()
+    assert waiting.wait(10)
+    feed(other, "vp8", 60, first=60)
+    until(lambda: not other._pending)
+    third = Mux(writer, replace(order_for(tmp_path, "vp8"), take_id=TakeId("third")))
+    feed(third, "vp8")
+    until(lambda: not third._pending)
+    assert not future.done()
+    go_on.set()
+    for mux in (slow, other, third):
+        assert closed(mux).fault is None
+    assert writer.close()
+
+
+def test_discarding_a_take_whose_name_is_anothers_deletes_nothing(tmp_path: Path, writer: Writer) -> None:
+    part_path(tmp_path, TAKE).write_bytes(b"precious")
+    mux = Mux(writer, order_for(tmp_path, "vp8"))
+    until(lambda: mux.fault is not None)
+    assert mux.discard().result(10).lock is None
+    assert part_path(tmp_path, TAKE).read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("codec", CODECS)

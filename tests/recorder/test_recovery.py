@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from recorder import facts as take_facts
-from recorder.finish import read_result
+from recorder.finish import finish, read_result
 from recorder.media_file import read_back
-from recorder.messages import EndReason, Verdict
+from recorder.messages import EndReason, TakeId, Verdict
 from recorder.mux import Mux, Writer
-from recorder.part import PartLock, journal_path, part_path
+from recorder.part import PartBusy, PartLock, journal_path, part_path
 from recorder.recovery import recover, recover_take
 from tests.recorder.encoded_media import decode_strictly
 from tests.recorder.test_finish import facts_of, names, part_with
@@ -26,8 +27,10 @@ from tests.recorder.test_mux import CODECS, TAKE, feed, order_for
 def test_a_part_that_is_held_is_left_alone(tmp_path: Path) -> None:
     closed = part_with(tmp_path / "a", "vp8")
     assert recover(tmp_path) == []
-    assert recover_take(tmp_path / "a", TAKE) is None
-    assert names(tmp_path / "a") == {"take-1.part", "take-1.journal.json"}
+    with pytest.raises(PartBusy):
+        recover_take(tmp_path / "a", TAKE)
+    assert recover_take(tmp_path / "a", TakeId("nothing")) is None
+    assert names(tmp_path / "a") == {"take-1.part", "take-1.journal.json", "take-1.reserve"}
     assert closed.lock
     closed.lock.release()
     (result,) = recover(tmp_path)
@@ -78,6 +81,47 @@ def test_a_part_of_rubbish_is_a_failed_take(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_a_damaged_part_is_settled_or_left_and_never_stops_recovery(
+    tmp_path: Path, codec: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = part_with(tmp_path / "origin", codec, lambda mux: feed(mux, codec, 45))
+    assert closed.lock
+    closed.lock.release()
+    raw = part_path(tmp_path / "origin", TAKE).read_bytes()
+    dice, readable = random.Random(3), 0
+    for number in range(60):
+        damaged = bytearray(raw)
+        for _ in range(dice.choice((1, 3, 20, 200))):
+            # The headers are where a flipped byte hurts.
+            damaged[dice.randrange(min(len(raw), dice.choice((600, 3_000, len(raw)))))] = dice.randrange(256)
+        if dice.random() < 0.3:
+            at = dice.randrange(len(raw) - 4096)
+            damaged[at : at + 4096] = bytes(4096)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        part_path(folder, TAKE).write_bytes(damaged)
+        (result,) = recover(folder)
+        readable += bool(result.file)
+        assert names(folder) >= {"take-1.json", result.file or "take-1.unreadable"}
+        assert recover(folder) == []
+    assert readable > 20
+    assert "cannot be recovered" not in caplog.text
+
+
+def test_media_without_a_sidecar_gets_one_where_it_lies(tmp_path: Path) -> None:
+    closed = part_with(tmp_path, "h264")
+    result = finish(tmp_path, TAKE, facts_of(closed), closed.lock)
+    (tmp_path / "take-1.json").unlink()
+    (tmp_path / "stranger.mp4").write_bytes(b"not ours")
+    inode = (tmp_path / result.file).stat().st_ino
+    (again,) = recover(tmp_path)
+    assert (again.file, again.sha256, again.reasons) == (result.file, result.sha256, ["recovered"])
+    assert (tmp_path / result.file).stat().st_ino == inode
+    assert (tmp_path / "stranger.mp4").read_bytes() == b"not ours"
+    assert recover(tmp_path) == []
+
+
+@pytest.mark.parametrize("codec", CODECS)
 def test_a_part_cut_at_any_byte_plays_to_its_end(tmp_path: Path, codec: str) -> None:
     """What a kill or a power cut leaves: the file of a running take, up to any byte."""
     writer = Writer()  # never started: what its thread would do is done here, to the last byte
@@ -87,6 +131,7 @@ def test_a_part_cut_at_any_byte_plays_to_its_end(tmp_path: Path, codec: str) -> 
     running = part_path(tmp_path, TAKE).read_bytes()
     mux.discard()
     assert mux.finish()
+    mux.settle()
     assert len(running) > 200_000
     previous = 0
     for step in range(24):
