@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     COUNTDOWN_RUNS = "countdown_runs"
     NOTHING_TO_REMOVE = "nothing_to_remove"
     LAST_TAKE = "last_take"
+    TOO_OFTEN = "too_often"
 
     NOT_COMPLETE = "not_complete"
     ALREADY_CHECKING = "already_checking"
@@ -77,6 +78,7 @@ class NoticeCode(StrEnum):
     ENDED_TOO_LARGE = "ended_too_large"
     ENDED_DISK_FULL = "ended_disk_full"
     ENDED_SERVER = "ended_server"
+    ENDED_CHARGED = "ended_charged"
     RECOVERED = "recovered"
     FAILED_SERVER = "failed_server"
     FAILED_CREDITED = "failed_credited"
@@ -120,6 +122,7 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.COUNTDOWN_RUNS: "The think time is over, so the recording starts now.",
     ErrorCode.NOTHING_TO_REMOVE: "There is no recording to remove.",
     ErrorCode.LAST_TAKE: "This is your last recording of a required question, so it cannot be removed.",
+    ErrorCode.TOO_OFTEN: "The countdown was started and stopped very often. Wait ten seconds, then try again.",
     ErrorCode.NOT_COMPLETE: "Some required questions are not answered yet.",
     ErrorCode.ALREADY_CHECKING: "Your answers are being checked already.",
     ErrorCode.NOT_CHECKED: "Your answers have not been checked yet. Press Send first.",

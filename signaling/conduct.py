@@ -33,8 +33,9 @@ DatabaseTrouble = (StorageError, SQLAlchemyError)
 
 
 class Conduct:
-    """`media_live` says whether media arrive now; `carry_out` gets each effect after its decision is committed;
-    `changed` is called after a decision changed an answer. None of them waits."""
+    """`media_live` says whether media arrive now, `server_failed` whether the recorder is why they do not; `carry_out`
+    gets each effect after its decision is committed; `changed` is called after a decision changed an answer. None of
+    them waits."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Conduct:
         loaded: Record,
         *,
         media_live: Callable[[], bool],
+        server_failed: Callable[[], bool],
         carry_out: Callable[[Effect], None],
         changed: Callable[[], None],
     ) -> None:
@@ -49,9 +51,11 @@ class Conduct:
         self._around = around
         self._invitation_id = loaded.invitation.id
         self._media_live = media_live
+        self._server_failed = server_failed
         self._carry_out = carry_out
         self._changed = changed
-        self._deferred: deque[Happened] = deque()
+        self._deferred: deque[tuple[Happened, int]] = deque()
+        self._outdated = False  # the database may hold something newer, and could not be read
         self._quiet_until_s: float | None = None  # after trouble with the database
 
     @property
@@ -68,8 +72,13 @@ class Conduct:
         return bool(self._deferred)
 
     @property
+    def waits_for_database(self) -> bool:
+        """Something is to be written or read yet."""
+        return self.behind or self._outdated
+
+    @property
     def situation(self) -> Situation:
-        return self.record.situation(media_live=self._media_live())
+        return self.record.situation(media_live=self._media_live(), server_failed=self._server_failed())
 
     @property
     def busy(self) -> AnswerRow | None:
@@ -104,14 +113,20 @@ class Conduct:
         """Reads again what the database has. Raises what the database raises."""
         self.record = await record.load(self._around.database, self._invitation_id)
 
+    async def reload(self) -> None:
+        """Reads again what the database has, now or as soon as it can be read."""
+        self._outdated = True
+        await self._catch_up()
+
     async def ask(self, ask: Asked) -> ErrorCode | None:
         """Why it was refused, or None. Raises what the database raises; then nothing has changed."""
-        return (await self._step(ask)).refusal
+        return (await self._step(ask, self._around.clock.wall_ms())).refusal
 
     async def happened(self, what: Happened) -> None:
         """Something that cannot be refused. Never raises for what the database does."""
-        if self._deferred or not await self._try(what):
-            self._deferred.append(what)
+        now_ms = self._around.clock.wall_ms()
+        if self._deferred or not await self._try(what, now_ms):
+            self._deferred.append((what, now_ms))
 
     async def advance(self) -> None:
         """Whatever is due by now: what was put off, think clocks and waits, the closing."""
@@ -119,11 +134,13 @@ class Conduct:
             if self._around.clock.monotonic() < self._quiet_until_s:
                 return
             self._quiet_until_s = None
+        if self._outdated and not await self._catch_up():
+            return
         while self._deferred:
-            if not await self._try(self._deferred[0]):
+            if not await self._try(*self._deferred[0]):
                 return
             self._deferred.popleft()
-        if self.open and await self._try(Tick()):
+        if self.open and await self._try(Tick(), self._around.clock.wall_ms()):
             await self._expire_if_due()
 
     async def complete(self) -> bool:
@@ -133,7 +150,7 @@ class Conduct:
             return False
         now_ms = self._around.clock.wall_ms()
         done = await record.complete(self._around.database, self.record, decision, now_ms)
-        await self.load()
+        await self.reload()
         return done or self.status is InvitationStatus.COMPLETED
 
     async def note_audio_only(self, audio_only: bool) -> None:
@@ -160,28 +177,42 @@ class Conduct:
         else:
             self._changed()
 
-    async def _try(self, what: Happened) -> bool:
+    async def _catch_up(self) -> bool:
         try:
-            await self._step(what)
+            await self.load()
+        except DatabaseTrouble:
+            log.exception("invitation %s: could not be read again", self._invitation_id)
+            self._quiet_until_s = self._around.clock.monotonic() + RETRY_S
+            return False
+        self._outdated = False
+        self._changed()
+        return True
+
+    async def _try(self, what: Happened, at_ms: int) -> bool:
+        try:
+            await self._step(what, at_ms)
         except DatabaseTrouble:
             log.exception("invitation %s: %s could not be written", self._invitation_id, type(what).__name__)
             self._quiet_until_s = self._around.clock.monotonic() + RETRY_S
             return False
         return True
 
-    async def _step(self, what: Asked | Happened) -> Decision:
+    async def _step(self, what: Asked | Happened, at_ms: int) -> Decision:
         try:
-            return await self._decide(what)
+            return await self._decide(what, at_ms)
         except Stale as stale:
             log.warning("invitation %s: decided upon something old, once more: %s", self._invitation_id, stale)
             await self.load()
-            return await self._decide(what)
+            return await self._decide(what, at_ms)
 
-    async def _decide(self, what: Asked | Happened) -> Decision:
+    async def _decide(self, what: Asked | Happened, at_ms: int) -> Decision:
+        """Decided by what is true now, written down as of `at_ms`, when it happened."""
         now_ms = self._around.clock.wall_ms()
         decision = decide(self.situation, what, now_ms, new_id(now_ms))
         if decision.writes:
-            self.record = await record.write(self._around.database, self.record, decision, now_ms)
+            self.record = await record.write(self._around.database, self.record, decision, at_ms)
+        for warning in decision.warnings:
+            log.warning("invitation %s: %s", self._invitation_id, warning)
         for effect in decision.effects:
             self._carry_out(effect)
         if decision.answers:

@@ -16,6 +16,9 @@ from storage.states import AnswerState, InvitationStatus, TakeState
 
 COUNTDOWN_MS = 3_000
 WAIT_MS = 60_000
+FREE_COUNTDOWNS = 50
+ANOTHER_AFTER_MS = 10_000
+"""After FREE_COUNTDOWNS that led to no take, each of a question's next ones waits so long after the one before."""
 
 ACTIVE = frozenset({AnswerState.THINKING, AnswerState.COUNTDOWN, AnswerState.RECORDING, AnswerState.SAVING})
 RUNNING = frozenset({AnswerState.COUNTDOWN, AnswerState.RECORDING})
@@ -53,6 +56,8 @@ class Situation:
     expires_at_ms: int | None
     media_live: bool
     answers: tuple[AnswerRow, ...]
+    server_failed: bool = False
+    """There are no media because the recorder took none, or died with them; nothing has worked since."""
 
     def expired(self, now_ms: int) -> bool:
         """Nothing new starts any more."""
@@ -71,11 +76,12 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of an answer's ledger."""
+    """One line of an answer's ledger. `at_ms`: when it happened, where that is known better than by the decision."""
 
     answer_id: str
     kind: LedgerKind
     detail: dict[str, Any]
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +113,25 @@ class DiscardTake:
     take_id: TakeId
 
 
-Effect = ArmTake | StopTake | DiscardTake
+@dataclass(frozen=True, slots=True)
+class ForgiveServer:
+    """The server's failure was made up for; only a new one counts again."""
+
+
+Effect = ArmTake | StopTake | DiscardTake | ForgiveServer
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`answers` are the changed rows, still with the revision they had. A refusal comes alone."""
+    """`answers` are the changed rows, still with the revision they had. A refusal comes alone. `warnings` are for
+    the log."""
 
     answers: tuple[AnswerRow, ...] = ()
     takes: tuple[TakeStep, ...] = ()
     ledger: tuple[Entry, ...] = ()
     effects: tuple[Effect, ...] = ()
     refusal: ErrorCode | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -152,6 +165,12 @@ def wait_over(answer: AnswerRow, now_ms: int) -> bool:
     return answer.waited and (answer.wait_ends_at_ms is None or now_ms >= answer.wait_ends_at_ms)
 
 
+def counts_down_too_often(answer: AnswerRow, now_ms: int) -> bool:
+    """So many countdowns led to no take that the next has to wait a moment."""
+    last_ms = answer.free_countdown_at_ms
+    return answer.free_countdowns >= FREE_COUNTDOWNS and last_ms is not None and now_ms < last_ms + ANOTHER_AFTER_MS
+
+
 class Step:
     """One answer on its way through one decision; collects what has to be written and done."""
 
@@ -161,12 +180,13 @@ class Step:
         self._takes: list[TakeStep] = []
         self._ledger: list[Entry] = []
         self._effects: list[Effect] = []
+        self._warnings: list[str] = []
 
     def move(self, **changes: Any) -> None:
         self.answer = replace(self.answer, **changes)
 
-    def note(self, kind: LedgerKind, **detail: Any) -> None:
-        self._ledger.append(Entry(self.answer.id, kind, detail))
+    def note(self, kind: LedgerKind, *, at_ms: int | None = None, **detail: Any) -> None:
+        self._ledger.append(Entry(self.answer.id, kind, detail, at_ms))
 
     def take(self, step: TakeStep) -> None:
         self._takes.append(step)
@@ -174,6 +194,15 @@ class Step:
     def then(self, effect: Effect) -> None:
         self._effects.append(effect)
 
+    def warn(self, sentence: str) -> None:
+        self._warnings.append(f"answer {self.answer.id}: {sentence}")
+
     def done(self) -> Decision:
         changed = (self.answer,) if self.answer != self._before else ()
-        return Decision(changed, tuple(self._takes), tuple(self._ledger), tuple(self._effects))
+        return Decision(
+            changed,
+            tuple(self._takes),
+            tuple(self._ledger),
+            tuple(self._effects),
+            warnings=tuple(self._warnings),
+        )

@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 from signaling.clock import Clock
 from signaling.codes import ErrorCode
 from signaling.hub import Hub
-from signaling.messages import CLOSE_CODES, FRAME_LIMIT_BYTES, Ask, CloseCode, Hello, Tell
+from signaling.messages import CLOSE_CODES, FRAME_LIMIT_BYTES, Ask, CloseCode, Hello, Offer, Tell
 from signaling.session import LiveSession
 from signaling.surroundings import Limits
 from signaling.wire import FrameRefused, decode_ask, encode_tell, error, type_name
@@ -162,7 +162,7 @@ class _Reader:
             self._asked(decode_ask(content))
         except FrameRefused as refused:
             log.info("invitation %s: a frame was refused: %s", self._invitation_id, refused)
-            self._refuse(refused.code, refused.about)
+            self._page.tell(refused.error())
         return not self._page.closing
 
     def _asked(self, ask: Ask) -> None:
@@ -173,7 +173,8 @@ class _Reader:
             case Hello(), _:
                 self._refuse(ErrorCode.HELLO_TWICE, "hello")
             case _, None:
-                raise FrameRefused(ErrorCode.HELLO_FIRST, type_name(type(ask)))
+                number = ask.number if isinstance(ask, Offer) else None
+                raise FrameRefused(ErrorCode.HELLO_FIRST, type_name(type(ask)), number=number)
             case _, session:
                 session.ask(self._page, ask)
 

@@ -20,7 +20,7 @@ from recorder.messages import (
     TakeStarted,
 )
 from signaling.interview import TakeLost, Tick
-from signaling.link import OfferAnswered
+from signaling.link import OfferAnswered, PeerLost
 from signaling.messages import Ask
 from signaling.orders import Doubtful, StopFailed
 from signaling.sending import Checked
@@ -77,6 +77,7 @@ Item = (
     | StopFailed
     | Doubtful
     | PeerChanged
+    | PeerLost
     | TakeEvent
 )
 

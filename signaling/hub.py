@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
 
 from recorder.messages import (
     Event,
@@ -18,7 +19,6 @@ from recorder.messages import (
     OutageEnded,
     PeerChanged,
     PeerId,
-    PeerState,
     RecorderError,
     TakeFinished,
     TakeId,
@@ -31,12 +31,15 @@ from signaling.clock import Clock
 from signaling.conduct import DatabaseTrouble
 from signaling.happenings import Reload, Settled, TakeEvent, take_of
 from signaling.interview import TakeLost, Tick
+from signaling.link import PeerLost
 from signaling.messages import CloseCode
 from signaling.orders import whereabouts
 from signaling.session import LiveSession
 from signaling.surroundings import CALL_TIMEOUT_S, DISK_TIMEOUT_S, Limits, Recorders, Surroundings
+from signaling.sweeping import keep_sweeping
 from signaling.tabs import Page
 from storage.database import Database
+from storage.errors import NotFound
 from storage.interviews import TakeRow
 from storage.recordings import Recordings
 from storage.states import TakeState
@@ -44,7 +47,9 @@ from storage.states import TakeState
 log = logging.getLogger(__name__)
 
 DISK_THREADS = 4
-BEGIN_ANEW_S = 2.0
+CHECKER_THREADS = 4
+BEGIN_ANEW_S = (2.0, 4.0, 8.0, 15.0, 30.0)
+"""Between looks at what a failed session left; the last is repeated."""
 STOP_TIMEOUT_S = 10.0
 
 
@@ -61,13 +66,15 @@ class Hub:
     ) -> None:
         self.limits = limits or Limits()
         self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="signaling-disk")
-        self._around = Surroundings(database, recordings, recorders, clock, self.limits, self._disk)
+        self._checkers = ThreadPoolExecutor(CHECKER_THREADS, thread_name_prefix="signaling-check")
+        self._around = Surroundings(database, recordings, recorders, clock, self.limits, self._disk, self._checkers)
         self._sessions: dict[str, LiveSession] = {}
         self._by_peer: dict[PeerId, LiveSession] = {}
         self._by_take: dict[TakeId, LiveSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._strays: asyncio.Queue[TakeEvent] = asyncio.Queue(self.limits.strays_waiting)
         self._sockets: Counter[str] = Counter()
+        self._beginning_anew: set[str] = set()
         self._stopping = False
 
     @property
@@ -94,6 +101,7 @@ class Hub:
         for invitation_id in await record.thinking(self._around.database):
             self._open(invitation_id)
         self._own(self._route_strays(), "strays")
+        self._own(keep_sweeping(self._around), "sweeping")
 
     async def stop(self) -> None:
         """Closes every page (they connect again later) and ends the sessions; takes go on in the workers."""
@@ -103,7 +111,8 @@ class Hub:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
-        self._disk.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._disk, self._checkers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     # For web.
 
@@ -129,8 +138,9 @@ class Hub:
                 if (session := self._by_peer.get(event.peer_id)) is not None:
                     session.post(event)
             case WorkerLost():
-                for peer_id in event.peer_ids:
-                    self.on_recorder_event(PeerChanged(PeerId(peer_id), PeerState.GONE, "worker lost"))
+                for peer_id in map(PeerId, event.peer_ids):
+                    if (session := self._by_peer.get(peer_id)) is not None:
+                        session.post(PeerLost(peer_id))
             case _:
                 session = self._by_take.get(take_of(event))
                 if session is not None:
@@ -224,18 +234,33 @@ class Hub:
             return
         except Exception:
             log.exception("invitation %s: its live session failed", session.invitation_id)
-        await asyncio.sleep(BEGIN_ANEW_S)
-        if await self._waits_for_something(session.invitation_id):
-            self._open(session.invitation_id)
+        await self._begin_anew(session.invitation_id)
 
-    async def _waits_for_something(self, invitation_id: str) -> bool:
-        """A take or a think clock runs, so somebody has to be there when it ends."""
+    async def _begin_anew(self, invitation_id: str) -> None:
+        """Opens a session again if a take or a think clock runs: somebody has to be there when it ends.
+
+        Looks until it can be read; a page that comes meanwhile opens the session itself.
+        """
+        if invitation_id in self._beginning_anew:
+            return
+        self._beginning_anew.add(invitation_id)
         try:
-            loaded = await record.load(self._around.database, invitation_id)
-        except DatabaseTrouble:
-            log.exception("invitation %s: cannot be read; it is settled when its page comes back", invitation_id)
-            return False
-        return loaded.situation(media_live=False).active() is not None
+            for pause_s in chain(BEGIN_ANEW_S, repeat(BEGIN_ANEW_S[-1])):
+                await asyncio.sleep(pause_s)
+                if invitation_id in self._sessions:
+                    return
+                try:
+                    loaded = await record.load(self._around.database, invitation_id)
+                except NotFound:
+                    return
+                except DatabaseTrouble:
+                    log.exception("invitation %s: cannot be read, so its session cannot begin anew", invitation_id)
+                else:
+                    break
+        finally:
+            self._beginning_anew.discard(invitation_id)
+        if loaded.situation(media_live=False).active() is not None:
+            self._open(invitation_id)
 
     def _reload(self, invitation_id: str) -> LiveSession | None:
         session = self._sessions.get(invitation_id)

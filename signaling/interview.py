@@ -36,6 +36,7 @@ from signaling.decision import (
     Step,
     StopTake,
     TakeStep,
+    counts_down_too_often,
     has_attempt,
     refuse,
     think_over,
@@ -118,9 +119,9 @@ def decide(situation: Situation, what: Asked | Happened, now_ms: int, new_take_i
         case TakeLost():
             outcome.lost(step, now_ms)
         case OutageBegan():
-            step.note(LedgerKind.OUTAGE, take=take_id, at_ms=what.at_unix_ms, grace_ms=what.grace_ms)
+            outcome.outage_began(step, take_id, what.at_unix_ms, what.grace_ms)
         case OutageEnded():
-            step.note(LedgerKind.OUTAGE_ENDED, take=take_id, outage_ms=what.outage_ms, remaining_ms=what.remaining_ms)
+            outcome.outage_ended(step, take_id, what.outage_ms, what.remaining_ms)
         case _:
             assert_never(what)
     return step.done()
@@ -165,7 +166,7 @@ def submit(situation: Situation) -> Decision:
 
 
 def ask_refusal(situation: Situation, answer: AnswerRow, ask: Asked, now_ms: int) -> ErrorCode | None:
-    """Why this ask is refused, whatever the media do; None if only media may be missing."""
+    """Why this ask is refused, whatever the media do; None if only media or a pause may be missing."""
     if refused := refusal_by_status(situation.status):
         return refused
     active = situation.active()
@@ -219,6 +220,8 @@ def _decide_ask(situation: Situation, ask: Asked, now_ms: int, new_take_id: str)
     needs_media = isinstance(ask, Record) or (isinstance(ask, Reveal) and answer.question.think_s > 0)
     if needs_media and not situation.media_live:
         return refuse(ErrorCode.MEDIA_NOT_LIVE)
+    if isinstance(ask, Record) and counts_down_too_often(answer, now_ms):
+        return refuse(ErrorCode.TOO_OFTEN)
     step = Step(answer)
     match ask:
         case Reveal():
@@ -273,8 +276,13 @@ def _tick(situation: Situation, now_ms: int, new_take_id: str) -> Decision:
     if situation.expired(now_ms):
         step.move(state=AnswerState.SEEN, wait_ends_at_ms=None, notice=NoticeCode.DEADLINE_PASSED)
         step.note(LedgerKind.DEADLINE)
+    elif situation.media_live and answer.wait_ends_at_ms is None:
+        _count_down(step, new_take_id, by_itself=True)
     elif wait_over(answer, now_ms):
-        outcome.charge_wait(step)
+        if situation.server_failed:
+            outcome.renew_wait(step, now_ms)
+        else:
+            outcome.charge_wait(step)
     elif situation.media_live:
         _count_down(step, new_take_id, by_itself=True)
     elif not answer.waited:

@@ -14,7 +14,7 @@ from typing import Any
 
 from recorder.messages import Connected, OfferProblem, OfferRefused, PeerId, PeerState, RecorderError
 from signaling.codes import ErrorCode
-from signaling.messages import Answer, Media
+from signaling.messages import Answer, Media, Offer
 from signaling.surroundings import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, Recorders
 from signaling.tabs import Page
 from signaling.wire import error
@@ -41,12 +41,23 @@ _MEDIA: dict[PeerState, Media] = {
 
 @dataclass(frozen=True, slots=True)
 class OfferAnswered:
-    """The recorder answered, or refused with `problem`."""
+    """The recorder answered, or refused with `problem`. `number` is the offer's."""
 
     peer_id: PeerId
     page: Page
+    number: int
     connected: Connected | None
     problem: ErrorCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLost:
+    """The recorder's worker died with this peer: no doing of the candidate's."""
+
+    peer_id: PeerId
+
+
+SERVER_PROBLEMS = frozenset({ErrorCode.RECORDER_BUSY, ErrorCode.RECORDER_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,8 @@ class Link:
         self._peer: _Peer | None = None
         self._connecting: PeerId | None = None
         self._early: PeerState | None = None
-        self._next: tuple[Page, str] | None = None
+        self._next: tuple[Page, Offer] | None = None
+        self._server_failed = False
 
     @property
     def peer_id(self) -> PeerId | None:
@@ -93,6 +105,11 @@ class Link:
         return self._peer is not None and self._peer.state is PeerState.LIVE
 
     @property
+    def server_failed(self) -> bool:
+        """There is no connection, and the recorder is why: it took no offer, or died with the last one's peer."""
+        return self._peer is None and self._server_failed
+
+    @property
     def audio_only(self) -> bool:
         return self._peer is not None and not self._peer.has_video
 
@@ -102,31 +119,33 @@ class Link:
             return _MEDIA[self._peer.state]
         return Media.CONNECTING if self._connecting else Media.NONE
 
-    def offer(self, page: Page, sdp: str) -> None:
+    def offer(self, page: Page, offer: Offer) -> None:
         """Answers this offer as soon as the one before is done with."""
         if self._connecting is None:
-            self._begin(page, sdp)
+            self._begin(page, offer)
             return
         if self._next is not None:
-            _refuse(self._next[0], ErrorCode.OFFER_REPLACED)
-        self._next = (page, sdp)
+            _refuse(self._next[0], ErrorCode.OFFER_REPLACED, self._next[1].number)
+        self._next = (page, offer)
 
     def answered(self, done: OfferAnswered, refusal: ErrorCode | None) -> bool:
         """Takes the new connection, unless a newer offer waits or `refusal` is set. True if it is the one now."""
         self._connecting, early, self._early = None, self._early, None
         waiting, self._next = self._next, None
         problem = done.problem or (ErrorCode.OFFER_REPLACED if waiting else refusal)
+        if problem is not ErrorCode.OFFER_REPLACED:
+            self._server_failed = problem in SERVER_PROBLEMS
         if waiting is not None:
             self._begin(*waiting)
         if problem is not None or done.connected is None:
             self._free(done.peer_id)
-            _refuse(done.page, problem or ErrorCode.RECORDER_UNAVAILABLE)
+            _refuse(done.page, problem or ErrorCode.RECORDER_UNAVAILABLE, done.number)
             return False
         if self._peer is not None:
             self._free(self._peer.id)
         state = early or PeerState.CONNECTING
         self._peer = _Peer(done.peer_id, done.page.tab, done.connected.has_video, state)
-        done.page.tell(Answer(done.connected.answer_sdp))
+        done.page.tell(Answer(done.connected.answer_sdp, done.number))
         if state is PeerState.GONE:
             self.gone()
         return True
@@ -143,6 +162,18 @@ class Link:
             self.gone()
         return True
 
+    def lost(self, peer_id: PeerId) -> bool:
+        """The worker died with this peer. False if that is not this connection."""
+        if self._peer is None or self._peer.id != peer_id:
+            return False
+        self._server_failed = True
+        self.gone()
+        return True
+
+    def forgive_server(self) -> None:
+        """Its failure so far was made up for."""
+        self._server_failed = False
+
     def gone(self) -> None:
         """The recorder knows this peer no more."""
         if self._peer is not None:
@@ -157,24 +188,24 @@ class Link:
         self._peer = None
         return True
 
-    def _begin(self, page: Page, sdp: str) -> None:
+    def _begin(self, page: Page, offer: Offer) -> None:
         peer_id = PeerId(new_id())
         self._connecting = peer_id
         self._claim(peer_id)
-        self._spawn(self._connect(peer_id, page, sdp))
+        self._spawn(self._connect(peer_id, page, offer))
 
-    async def _connect(self, peer_id: PeerId, page: Page, sdp: str) -> None:
+    async def _connect(self, peer_id: PeerId, page: Page, offer: Offer) -> None:
         connected: Connected | None = None
         problem: ErrorCode | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connected = await self._recorders.connect(peer_id, sdp)
+                connected = await self._recorders.connect(peer_id, offer.sdp)
         except OfferRefused as refused:
             problem = OFFER_CODES[refused.reason]
         except (RecorderError, TimeoutError) as trouble:
             log.warning("peer %s: the recorder did not answer an offer: %s", peer_id, trouble or "timeout")
             problem = ErrorCode.RECORDER_UNAVAILABLE
-        self._post(OfferAnswered(peer_id, page, connected, problem))
+        self._post(OfferAnswered(peer_id, page, offer.number, connected, problem))
 
     def _free(self, peer_id: PeerId) -> None:
         self._release(peer_id)
@@ -188,5 +219,5 @@ class Link:
             log.warning("peer %s: not freed, it will be when it is silent: %s", peer_id, trouble or "timeout")
 
 
-def _refuse(page: Page, code: ErrorCode) -> None:
-    page.tell(error(code, "offer"))
+def _refuse(page: Page, code: ErrorCode, number: int) -> None:
+    page.tell(error(code, "offer", number))

@@ -49,9 +49,13 @@ class TakeOver:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A new SDP offer; answered by `Answer` or an `Error` that says why not."""
+    """A new SDP offer; answered by `Answer` or an `Error` that says why not, each with its `number`.
+
+    The page numbers its offers, so that a late answer is not taken for that to a newer offer.
+    """
 
     sdp: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`number` is that of the offer."""
+
     sdp: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +209,12 @@ class Superseded:
 @dataclass(frozen=True, slots=True)
 class Error:
     """`code` names the problem; `message` is a sentence for the person; `about` is
-    the type of the message that was refused, or null."""
+    the type of the message that was refused, or null; `number` that of a refused offer."""
 
     code: str
     message: str
     about: str | None = None
+    number: int | None = None
 
 
 Tell = State | Answer | Progress | Superseded | Error

@@ -28,7 +28,7 @@ from recorder.messages import (
     TakeResult,
 )
 from recorder.sidecar import read_result
-from signaling.decision import COUNTDOWN_MS, ArmTake, DiscardTake, Effect, StopTake
+from signaling.decision import COUNTDOWN_MS, ArmTake, DiscardTake, StopTake
 from signaling.interview import TakeLost
 from signaling.surroundings import CALL_TIMEOUT_S, DISK_TIMEOUT_S, Surroundings
 from storage.errors import StorageError
@@ -52,6 +52,7 @@ class Doubtful:
     take_id: TakeId
 
 
+Order = ArmTake | StopTake | DiscardTake
 Report = PeerChanged | TakeNotStarted | TakeFinished | TakeLost | StopFailed | Doubtful
 
 NOT_ARMED: dict[CallProblem, NeverStarted] = {
@@ -76,7 +77,7 @@ class Orders:
         self._post = post
         self._stopping: TakeId | None = None
 
-    def carry_out(self, effect: Effect, peer_id: PeerId | None) -> None:
+    def carry_out(self, effect: Order, peer_id: PeerId | None) -> None:
         match effect:
             case ArmTake():
                 self._spawn(self._arm(effect, peer_id))
@@ -140,6 +141,7 @@ class Orders:
         try:
             await self._on_disk(self._around.recordings.discard, self._invitation_id, take_id)
         except (OSError, StorageError, TimeoutError) as error:
+            # `sweeping` tries again, until they are gone.
             log.error("take %s: its discarded files are still there: %s", take_id, error or "timeout")
 
     async def _look(self, take_id: TakeId) -> None:

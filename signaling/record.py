@@ -6,7 +6,7 @@ nobody but the database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,8 +38,8 @@ class Record:
     take_ended_at_ms: int | None
     audio_only_allowed: bool
 
-    def situation(self, *, media_live: bool) -> Situation:
-        return Situation(self.invitation.status, self.invitation.expires_at_ms, media_live, self.answers)
+    def situation(self, *, media_live: bool, server_failed: bool = False) -> Situation:
+        return Situation(self.invitation.status, self.invitation.expires_at_ms, media_live, self.answers, server_failed)
 
 
 async def load(database: Database, invitation_id: str) -> Record:
@@ -53,7 +53,10 @@ async def load(database: Database, invitation_id: str) -> Record:
 
 
 async def write(database: Database, record: Record, decision: Decision, now_ms: int) -> Record:
-    """The record after the decision, once it is committed. Raises Stale, and whatever the database raises."""
+    """The record after the decision, once it is committed. Raises Stale, and whatever the database raises.
+
+    `now_ms` is when what was decided upon happened, which may be before it can be written.
+    """
     takes = dict(record.takes)
     ended_at_ms = record.take_ended_at_ms
     async with database.write() as conn:
@@ -120,6 +123,19 @@ async def unsettled(database: Database) -> list[tuple[TakeRow, str]]:
         return await interviews.takes_in(conn, RUNNING_TAKES)
 
 
+async def unwanted(database: Database, *, before_ms: int, after: str, limit: int) -> list[tuple[TakeId, str]]:
+    """Takes whose files are to be deleted, with their invitations' ids, in order of id."""
+    async with database.read() as conn:
+        found = await interviews.unwanted_takes(conn, before_ms=before_ms, after=after, limit=limit)
+    return [(TakeId(take_id), invitation_id) for take_id, invitation_id in found]
+
+
+async def note_gone(database: Database, take_ids: Iterable[TakeId], now_ms: int) -> None:
+    """The files of these takes are deleted."""
+    async with database.write() as conn:
+        await interviews.note_gone(conn, take_ids, now_ms)
+
+
 async def thinking(database: Database) -> list[str]:
     """Invitations in progress in which a think clock or a wait runs."""
     async with database.read() as conn:
@@ -168,7 +184,11 @@ def _moved(take: TakeRow, step: TakeStep, now_ms: int) -> TakeRow:
 async def _write_ledger(conn: AsyncConnection, decision: Decision, now_ms: int) -> None:
     for entry in decision.ledger:
         await interviews.write_ledger(
-            conn, answer_id=entry.answer_id, at_ms=now_ms, kind=entry.kind, detail=entry.detail
+            conn,
+            answer_id=entry.answer_id,
+            at_ms=now_ms if entry.at_ms is None else entry.at_ms,
+            kind=entry.kind,
+            detail=entry.detail,
         )
 
 

@@ -26,6 +26,10 @@ class TakeClock:
         self._halted = False
 
     @property
+    def empty(self) -> bool:
+        return self._left_ms is None
+
+    @property
     def stalled(self) -> bool:
         return self._left_ms is not None and self._halted
 
@@ -77,7 +81,7 @@ class Recording:
 
     def heard(self, event: TakeEvent, now_ms: int, now_s: float) -> None:
         match event:
-            case TakeStarted():
+            case TakeStarted() if self.clock.empty:  # an adopted worker says it again: progress knows better
                 self.clock.run(event.limit_ms - (now_ms - event.at_unix_ms), now_s)
             case TakeProgress() | OutageEnded():
                 self.clock.run(event.remaining_ms, now_s)

@@ -1,12 +1,13 @@
 """Sending the answers: every draft's file is read back from the disk and held against its hash, then confirmed.
 
-Knows the state of one sending; what a damaged take means for its question is `outcome`'s.
+Knows the state of one sending, and owns its one check; what a damaged take means for its question is `outcome`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +34,13 @@ class Checked:
 
 
 class Submission:
-    """Idle, checking, ready or refused. A change of any answer makes it idle, and a check under way is forgotten."""
+    """Idle, checking, ready or refused. A change of any answer makes it idle, and a check under way is ended."""
 
     def __init__(
         self,
         around: Surroundings,
         invitation_id: str,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         post: Callable[[Checked], None],
     ) -> None:
         self.state = Sending.IDLE
@@ -49,9 +50,14 @@ class Submission:
         self._spawn = spawn
         self._post = post
         self._round = 0
+        self._check_task: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     def reset(self) -> None:
         self._round += 1
+        if self._check_task is not None:
+            self._check_task.cancel()
+            self._check_task = None
         self.state, self.problems = Sending.IDLE, ()
 
     def send(self, conduct: Conduct) -> ErrorCode | None:
@@ -64,9 +70,9 @@ class Submission:
             return refused
         kept = conduct.record
         takes = [kept.takes[a.take_id] for a in kept.answers if a.state is AnswerState.DRAFT and a.take_id]
-        self._round += 1
-        self.state, self.problems = Sending.CHECKING, ()
-        self._spawn(self._check(self._round, takes))
+        self.reset()
+        self.state = Sending.CHECKING
+        self._check_task = self._spawn(self._check(self._round, takes))
         return None
 
     async def checked(self, result: Checked, conduct: Conduct) -> None:
@@ -74,6 +80,7 @@ class Submission:
         if self.state is not Sending.CHECKING or result.round != self._round:
             return
         problems = [] if result.whole else [str(SendingProblem.UNCHECKED)]
+        self._check_task = None
         for answer in conduct.record.answers:
             if answer.take_id is not None and answer.take_id in result.damaged:
                 log.error("invitation %s: take %s is damaged on disk", self._invitation_id, answer.take_id)
@@ -94,7 +101,7 @@ class Submission:
     async def _check(self, number: int, takes: Sequence[TakeRow]) -> None:
         damaged: list[str] = []
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
+            async with asyncio.timeout(CHECK_TIMEOUT_S), self._one_at_a_time:
                 for take in takes:
                     if not await self._whole(take):
                         damaged.append(take.id)
@@ -105,11 +112,21 @@ class Submission:
             self._post(Checked(number, tuple(damaged), whole=True))
 
     async def _whole(self, take: TakeRow) -> bool:
-        """Reads the file on the disk's threads; twice before it is given up, since a read can fail for a moment."""
-        loop = asyncio.get_running_loop()
+        """Reads the file on the checkers' threads; twice before it is called damaged. Raises OSError, StorageError."""
         for pause_s in (self._around.limits.read_again_s, None):
-            if await loop.run_in_executor(self._around.disk, self._around.recordings.verify, self._invitation_id, take):
+            if await self._verified(take):
                 return True
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
         return False
+
+    async def _verified(self, take: TakeRow) -> bool:
+        """A read that nobody waits for any more ends with its current piece, not with its file."""
+        given_up = threading.Event()
+        verify = self._around.recordings.verify
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._around.checkers, verify, self._invitation_id, take, given_up.is_set
+            )
+        finally:
+            given_up.set()

@@ -9,32 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, assert_never
+from typing import Any
 
 from recorder.messages import PeerChanged, TakeId, TakeProgress, TakeStarted
 from signaling import record, view, wire
+from signaling.asks import Asks
 from signaling.codes import ErrorCode
-from signaling.conduct import Conduct, DatabaseTrouble
-from signaling.decision import Effect, StopTake
+from signaling.conduct import RETRY_S, Conduct
+from signaling.decision import Effect, ForgiveServer, StopTake
 from signaling.happenings import Asked, Attached, Detached, Item, Registry, Reload, Settled, TakeEvent, take_of
 from signaling.inbox import Inbox
-from signaling.interview import Resumed, Tick, refusal_by_status
-from signaling.link import Link, OfferAnswered
-from signaling.messages import (
-    Ask,
-    CloseCode,
-    Confirm,
-    Hello,
-    Media,
-    Offer,
-    Record,
-    Remove,
-    Reveal,
-    Send,
-    State,
-    Stop,
-    TakeOver,
-)
+from signaling.interview import Resumed, Tick
+from signaling.link import Link, OfferAnswered, PeerLost
+from signaling.messages import Ask, CloseCode, Media, State
 from signaling.orders import Doubtful, Orders, StopFailed
 from signaling.recording import Recording
 from signaling.sending import Checked, Submission
@@ -67,9 +54,11 @@ class LiveSession:
         self._submission = Submission(around, invitation_id, self._spawn, self.post)
         self._recording = Recording()
         self._conduct: Conduct
+        self._asks: Asks
         self._tasks: asyncio.TaskGroup
         self._alone_since_s = around.clock.monotonic()
         self._had_expired = False
+        self._end_again_s: float | None = None  # when to order the end of a take again
         self._changed = False
 
     def attach(self, page: Page) -> None:
@@ -82,7 +71,7 @@ class LiveSession:
 
     def ask(self, page: Page, ask: Ask) -> None:
         if not self._inbox.put_ask(Asked(page, ask)):
-            _refuse(page, ErrorCode.BUSY, ask)
+            page.tell(wire.refusal(ErrorCode.BUSY, ask))
 
     def post(self, item: Item) -> None:
         """An event of the recorder, of the clock, or of our own tasks."""
@@ -98,9 +87,11 @@ class LiveSession:
                     self._around,
                     loaded,
                     media_live=lambda: self._link.live,
+                    server_failed=lambda: self._link.server_failed,
                     carry_out=self._carry_out,
                     changed=self._after_decision,
                 )
+                self._asks = Asks(self._conduct, self._tabs, self._link, self._submission)
                 await self._begin()
                 while not self._done():
                     item = await self._inbox.next(self._sleep_s())
@@ -122,6 +113,9 @@ class LiveSession:
         now_ms, now_s = self._around.clock.wall_ms(), self._around.clock.monotonic()
         self._recording.resume(self._conduct.record, self._conduct.busy, now_ms, now_s)
         self._follow()
+        busy = self._conduct.busy
+        if busy is not None and busy.next_take_id is not None:
+            self._orders.look(TakeId(busy.next_take_id))  # its end may have been told to nobody
         await self._conduct.happened(Resumed())
         await self._advance()
 
@@ -133,22 +127,25 @@ class LiveSession:
                 self._detach(item.page)
             case Asked():
                 await self._advance()  # whatever was due before the ask came is decided before it
-                await self._asked(item.page, item.ask)
+                if await self._asks.asked(item.page, item.ask):
+                    self._changed = True  # a decision may have set it meanwhile
             case OfferAnswered():
-                await self._offer_answered(item)
+                await self._asks.offer_answered(item)
+                self._changed = True
             case Checked():
                 await self._submission.checked(item, self._conduct)
                 self._changed = True
             case PeerChanged():
                 self._changed |= self._link.changed(item.peer_id, item.state)
+            case PeerLost():
+                self._changed |= self._link.lost(item.peer_id)
             case StopFailed():
                 if self._tabs.owner is not None:
                     self._tabs.owner.tell(wire.error(ErrorCode.RECORDER_UNAVAILABLE, "stop"))
             case Doubtful():
                 self._orders.look(item.take_id)
             case Reload():
-                await self._conduct.load()
-                self._changed = True
+                await self._conduct.reload()
             case Settled():
                 if not item.done.done():
                     item.done.set_result(None)
@@ -158,7 +155,7 @@ class LiveSession:
                 await self._take_event(item)
 
     def _attach(self, page: Page) -> None:
-        self._tabs.attach(page, recording=self._conduct.running is not None)
+        self._tabs.attach(page, recording=self._conduct.running is not None, holder=self._holder())
         self._changed = True
 
     def _detach(self, page: Page) -> None:
@@ -166,61 +163,10 @@ class LiveSession:
             self._alone_since_s = self._around.clock.monotonic()
             self._changed = True
 
-    async def _asked(self, page: Page, ask: Ask) -> None:
-        if page is self._tabs.waiting:
-            if isinstance(ask, TakeOver):
-                self._tabs.take_over(page)
-                self._changed = True
-            else:
-                _refuse(page, ErrorCode.RECORDING_ELSEWHERE, ask)
-            return
-        if page is not self._tabs.owner:
-            return  # superseded, and closed already
-        try:
-            refused = await self._owner_asked(page, ask)
-        except DatabaseTrouble:
-            log.exception("invitation %s: %s could not be written", self.invitation_id, wire.type_name(type(ask)))
-            refused = ErrorCode.SERVER_FAULT
-        if refused is not None:
-            _refuse(page, refused, ask)
-
-    async def _owner_asked(self, page: Page, ask: Ask) -> ErrorCode | None:
-        match ask:
-            case Hello():
-                return ErrorCode.HELLO_TWICE
-            case TakeOver():
-                return ErrorCode.NOTHING_TO_TAKE_OVER
-            case Offer():
-                refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
-                if refused is None:
-                    self._link.offer(page, ask.sdp)
-                    self._changed = True
-                return refused
-            case Reveal() | Record() | Stop() | Remove():
-                return await self._conduct.ask(ask)
-            case Send():
-                self._changed = True
-                return self._submission.send(self._conduct)
-            case Confirm():
-                self._changed = True
-                return await self._submission.confirm(self._conduct)
-            case _:
-                assert_never(ask)
-
-    def _offer_refusal(self) -> ErrorCode | None:
-        # The seam for going on in a new segment after a reload: here the offer would join the running take.
-        return ErrorCode.TAKE_RUNNING if self._conduct.running else None
-
-    async def _offer_answered(self, done: OfferAnswered) -> None:
-        refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
-        has_video = done.connected is None or done.connected.has_video
-        if not has_video and not self._conduct.record.audio_only_allowed:
-            refused = refused or ErrorCode.VIDEO_REQUIRED
-        if done.page is not self._tabs.owner:
-            refused = ErrorCode.OFFER_REPLACED
-        self._changed = True
-        if self._link.answered(done, refused):
-            await self._conduct.note_audio_only(not has_video)
+    def _holder(self) -> str | None:
+        """The tab whose camera the running take records, while its media flow."""
+        flows = self._conduct.running is not None and self._link.live and not self._recording.clock.stalled
+        return self._link.tab if flows else None
 
     async def _take_event(self, event: TakeEvent) -> None:
         take_id = take_of(event)
@@ -262,13 +208,21 @@ class LiveSession:
         expired = self._conduct.situation.expired(self._around.clock.wall_ms())
         self._changed |= expired is not self._had_expired
         self._had_expired = expired
+        self._changed |= self._tabs.move_up(self._holder())
+        self._end_if_over()
         self._match_link()
+
+    def _end_if_over(self) -> None:
+        """A take still runs in an interview that is over: it is stopped, and again until that arrived."""
+        running, now_s = self._conduct.running, self._around.clock.monotonic()
+        if running is None or running.next_take_id is None or self._conduct.open:
+            self._end_again_s = None
+        elif self._end_again_s is None or now_s >= self._end_again_s:
+            self._end_again_s = now_s + RETRY_S
+            self._orders.carry_out(StopTake(TakeId(running.next_take_id)), None)
 
     def _match_link(self) -> None:
         """A connection is its page's: once another page counts it is freed, but never under a take."""
-        running = self._conduct.running
-        if running is not None and running.next_take_id and not self._conduct.open:
-            self._orders.carry_out(StopTake(TakeId(running.next_take_id)), None)
         if self._conduct.busy is not None:
             return
         owner = self._tabs.owner
@@ -320,7 +274,7 @@ class LiveSession:
         )
 
     def _done(self) -> bool:
-        if self._tabs or len(self._inbox) or self._conduct.behind or self._conduct.busy is not None:
+        if self._tabs or len(self._inbox) or self._conduct.waits_for_database or self._conduct.busy is not None:
             return False
         if not self._conduct.open:
             return True
@@ -335,6 +289,8 @@ class LiveSession:
     def _sleep_s(self) -> float | None:
         """Until the next thing is due; never long when something is, so that a wall clock that is set is noticed."""
         due = [] if (due_s := self._conduct.due_in_s()) is None else [due_s]
+        if self._end_again_s is not None:
+            due.append(self._end_again_s - self._around.clock.monotonic())
         if self._recording.look_at_s is not None:
             due.append(self._recording.look_at_s - self._around.clock.monotonic())
         elif not self._tabs:
@@ -342,11 +298,10 @@ class LiveSession:
         return max(0.01, min(*due, LONGEST_SLEEP_S)) if due else None
 
     def _carry_out(self, effect: Effect) -> None:
-        self._orders.carry_out(effect, self._link.peer_id)
+        if isinstance(effect, ForgiveServer):
+            self._link.forgive_server()
+        else:
+            self._orders.carry_out(effect, self._link.peer_id)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._tasks.create_task(work)
-
-
-def _refuse(page: Page, code: ErrorCode, ask: Ask) -> None:
-    page.tell(wire.error(code, wire.type_name(type(ask))))

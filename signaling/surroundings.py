@@ -65,7 +65,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`disk` is an executor of few threads, for reading files back; shared by all sessions."""
+    """`disk` and `checkers` are executors of few threads, shared by all sessions: one for what takes a moment (a
+    folder, a sidecar, a deletion), one for reading whole recordings back, so that a start never waits for that."""
 
     database: Database
     recordings: Recordings
@@ -73,3 +74,4 @@ class Surroundings:
     clock: Clock
     limits: Limits
     disk: Executor
+    checkers: Executor

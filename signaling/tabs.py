@@ -22,7 +22,11 @@ class Page(Protocol):
 
 
 class Tabs:
-    """At most two pages: the owner, and one that waits while the owner records."""
+    """At most two pages: the owner, and one that waits while the owner records.
+
+    `holder` is the tab whose camera a running take records, as long as its media flow: while there is one, no other
+    tab becomes the owner without a press, though the holder's socket may be away.
+    """
 
     def __init__(self) -> None:
         self.owner: Page | None = None
@@ -31,12 +35,12 @@ class Tabs:
     def __bool__(self) -> bool:
         return self.owner is not None or self.waiting is not None
 
-    def attach(self, page: Page, *, recording: bool) -> None:
+    def attach(self, page: Page, *, recording: bool, holder: str | None) -> None:
         """A page said hello. With the owner's own `tab` it is the owner on a new socket."""
-        if self.owner is None:
-            self.owner = page
-        elif self.owner.tab == page.tab:
+        if self.owner is not None and self.owner.tab == page.tab:
             self.owner.close(CloseCode.SUPERSEDED)
+            self.owner = page
+        elif self.owner is None and holder in (None, page.tab):
             self.owner = page
         elif recording:
             if self.waiting is not None:
@@ -53,13 +57,20 @@ class Tabs:
         return True
 
     def detach(self, page: Page) -> bool:
-        """The page's socket is closed; a waiting one moves up. False when the page did not count any more."""
+        """The page's socket is closed. False when the page did not count any more."""
         if self.owner is page:
-            self.owner, self.waiting = self.waiting, None
+            self.owner = None
         elif self.waiting is page:
             self.waiting = None
         else:
             return False
+        return True
+
+    def move_up(self, holder: str | None) -> bool:
+        """The page that waits becomes the owner when there is none and nothing keeps it. False if nothing changed."""
+        if self.owner is not None or self.waiting is None or holder not in (None, self.waiting.tab):
+            return False
+        self.owner, self.waiting = self.waiting, None
         return True
 
     def close(self, code: CloseCode) -> None:

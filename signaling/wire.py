@@ -14,10 +14,13 @@ from typing import Annotated, Any, get_args, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from signaling.codes import SENTENCES, ErrorCode
-from signaling.messages import FRAME_LIMIT_BYTES, Ask, Error, Tell
+from signaling.messages import FRAME_LIMIT_BYTES, Ask, Error, Offer, Tell
 
 LENGTHS: dict[str, tuple[int, int]] = {"tab": (8, 64), "question": (1, 64), "sdp": (1, 60_000)}
 """Shortest and longest of each text field of an ask, in characters."""
+
+RANGES: dict[str, tuple[int, int]] = {"number": (1, 2**31 - 1)}
+"""Least and greatest of each whole number in an ask."""
 
 _CODES = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
@@ -27,20 +30,29 @@ class SignalingError(Exception):
 
 
 class FrameRefused(SignalingError):
-    """The frame is not an ask. `about` is the ask's type if that could be read; `detail` is for logs."""
+    """The frame is not an ask. `about` is the ask's type and `number` an offer's, if they could be read; `detail` is
+    for logs."""
 
-    def __init__(self, code: ErrorCode, about: str | None = None, detail: str = "") -> None:
+    def __init__(
+        self, code: ErrorCode, about: str | None = None, detail: str = "", *, number: int | None = None
+    ) -> None:
         super().__init__(f"{code}: {detail}" if detail else str(code))
         self.code = code
         self.about = about
+        self.number = number
 
     def error(self) -> Error:
-        return error(self.code, self.about)
+        return error(self.code, self.about, self.number)
 
 
-def error(code: ErrorCode, about: str | None) -> Error:
-    """The message that refuses an ask, with the sentence for its code."""
-    return Error(code=code, message=SENTENCES[code], about=about)
+def error(code: ErrorCode, about: str | None, number: int | None = None) -> Error:
+    """The message that refuses something, with the sentence for its code."""
+    return Error(code=code, message=SENTENCES[code], about=about, number=number)
+
+
+def refusal(code: ErrorCode, ask: Ask) -> Error:
+    """The message that refuses this ask."""
+    return error(code, type_name(type(ask)), ask.number if isinstance(ask, Offer) else None)
 
 
 def type_name(kind: type[Any]) -> str:
@@ -53,12 +65,17 @@ TELLS: dict[str, type[Tell]] = {type_name(kind): kind for kind in get_args(Tell)
 
 
 def _checker(kind: type[Ask]) -> TypeAdapter[Any]:
-    """Refuses fields that are missing, unknown, of another type or of another length."""
+    """Refuses fields that are missing, unknown, of another type, of another length or out of range."""
     hints = get_type_hints(kind)
     typed: dict[str, Any] = {}
     for each in fields(kind):
-        shortest, longest = LENGTHS[each.name]
-        typed[each.name] = (Annotated[hints[each.name], Field(min_length=shortest, max_length=longest)], ...)
+        if each.name in RANGES:
+            least, greatest = RANGES[each.name]
+            limits = Field(ge=least, le=greatest)
+        else:
+            shortest, longest = LENGTHS[each.name]
+            limits = Field(min_length=shortest, max_length=longest)
+        typed[each.name] = (Annotated[hints[each.name], limits], ...)
     return TypeAdapter(create_model(kind.__name__, __config__=ConfigDict(extra="forbid", strict=True), **typed))
 
 
@@ -83,8 +100,16 @@ def decode_ask(frame: str) -> Ask:
     except ValidationError as invalid:
         first = invalid.errors(include_url=False, include_input=False)[0]
         code = _CODES.get(first["type"], ErrorCode.WRONG_FIELD)
-        raise FrameRefused(code, about=name, detail=f"{first['loc']}: {first['type']}") from None
+        detail = f"{first['loc']}: {first['type']}"
+        raise FrameRefused(code, about=name, detail=detail, number=_number(name, body)) from None
     return ASKS[name](**body)
+
+
+def _number(name: str, body: dict[str, Any]) -> int | None:
+    """Of an offer that is refused, if it has a right one."""
+    number = body.get("number") if name == "offer" else None
+    least, greatest = RANGES["number"]
+    return number if type(number) is int and least <= number <= greatest else None
 
 
 def encode_tell(tell: Tell) -> str:

@@ -6,7 +6,7 @@ which is not known here: that is `signaling.interview`. `storage.interviews` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,10 @@ INVITATIONS_LIMIT = 1000
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
     """Where one question stands. `take_id` is the take kept now, `next_take_id` the one on its way to replace it,
-    `before` the state to return to after a countdown that led nowhere."""
+    `before` the state to return to after a countdown that led nowhere. `credits_candidate` and `credits_kept` count
+    attempts given back: for failures on the candidate's side, and for takes kept though the server ended them.
+    `free_countdowns` led to no take, the last at `free_countdown_at_ms`; `outage_at_ms` is when the outage that
+    lasts began."""
 
     id: str
     question: Question
@@ -41,6 +44,10 @@ class AnswerRow:
     next_take_id: str | None = None
     notice: str | None = None
     before: AnswerState | None = None
+    credits_kept: int = 0
+    free_countdowns: int = 0
+    free_countdown_at_ms: int | None = None
+    outage_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,10 @@ _ANSWER = (
     answers.c.next_take_id,
     answers.c.notice,
     answers.c.before,
+    answers.c.credits_kept,
+    answers.c.free_countdowns,
+    answers.c.free_countdown_at_ms,
+    answers.c.outage_at_ms,
 )
 
 
@@ -98,6 +109,10 @@ async def save(conn: AsyncConnection, answer: AnswerRow, *, from_revision: int) 
             next_take_id=answer.next_take_id,
             notice=answer.notice,
             before=answer.before,
+            credits_kept=answer.credits_kept,
+            free_countdowns=answer.free_countdowns,
+            free_countdown_at_ms=answer.free_countdown_at_ms,
+            outage_at_ms=answer.outage_at_ms,
         )
     )
     return changed.rowcount == 1
@@ -127,8 +142,13 @@ async def write_ledger(
     await conn.execute(insert(ledger_table).values(answer_id=answer_id, at_ms=at_ms, kind=kind, detail=detail or {}))
 
 
-async def ledger(conn: AsyncConnection, answer_id: str, *, after: int = 0) -> list[LedgerEntry]:
-    """The steps in the order they were written, at most LEDGER_LIMIT; `after`: the last sequence read before."""
+async def ledger(
+    conn: AsyncConnection, answer_id: str, *, after: int = 0, limit: int = LEDGER_LIMIT
+) -> list[LedgerEntry]:
+    """A page of the steps, in the order they were written; never over LEDGER_LIMIT.
+
+    `after`: the last sequence read before. `ledger_pages` reads on to the end.
+    """
     rows = await conn.execute(
         select(
             ledger_table.c.sequence,
@@ -139,9 +159,22 @@ async def ledger(conn: AsyncConnection, answer_id: str, *, after: int = 0) -> li
         )
         .where(ledger_table.c.answer_id == answer_id, ledger_table.c.sequence > after)
         .order_by(ledger_table.c.sequence)
-        .limit(LEDGER_LIMIT)
+        .limit(max(0, min(limit, LEDGER_LIMIT)))
     )
     return [LedgerEntry(*row[:4], as_object(row.detail, "ledger.detail")) for row in rows]
+
+
+async def ledger_pages(
+    conn: AsyncConnection, answer_id: str, *, limit: int = LEDGER_LIMIT
+) -> AsyncIterator[list[LedgerEntry]]:
+    """The whole ledger of an answer, page after page; `limit` entries a page (at least 1), never over LEDGER_LIMIT."""
+    size = max(1, min(limit, LEDGER_LIMIT))
+    after = 0
+    while page := await ledger(conn, answer_id, after=after, limit=size):
+        yield page
+        if len(page) < size:
+            return
+        after = page[-1].sequence
 
 
 def in_completed_interview() -> Exists:
@@ -171,4 +204,8 @@ def _answer(row: Row[*tuple[Any, ...]]) -> AnswerRow:
         next_take_id=row.next_take_id,
         notice=row.notice,
         before=None if row.before is None else AnswerState(row.before),
+        credits_kept=row.credits_kept,
+        free_countdowns=row.free_countdowns,
+        free_countdown_at_ms=row.free_countdown_at_ms,
+        outage_at_ms=row.outage_at_ms,
     )

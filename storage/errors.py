@@ -60,6 +60,10 @@ class UnsafeName(StorageError):
     """Not a plain file name, or not one of our ids: it never becomes a path."""
 
 
+class GivenUp(StorageError):
+    """The caller wanted no answer any more."""
+
+
 class Busy(StorageError):
     """No database connection came free in time; trying again in a moment may work."""
 

@@ -13,19 +13,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import answers as answers_subject
 from storage import invitations
-from storage.answers import AnswerRow, LedgerEntry, invitations_with_answers_in, ledger, save, write_ledger
+from storage.answers import (
+    AnswerRow,
+    LedgerEntry,
+    invitations_with_answers_in,
+    ledger,
+    ledger_pages,
+    save,
+    write_ledger,
+)
 from storage.review import SubmittedAnswer, submitted, submitted_take
 from storage.schema import answers, takes
 from storage.takes import (
     COLUMNS,
     TakeRow,
     add_take,
+    note_gone,
     own_take,
     save_take,
     take,
     take_from_row,
     take_with_invitation,
     takes_in,
+    unwanted_takes,
 )
 from storage.templates import QUESTIONS_LIMIT
 
@@ -38,7 +48,9 @@ __all__ = [
     "add_take",
     "invitations_with_answers_in",
     "ledger",
+    "ledger_pages",
     "load",
+    "note_gone",
     "own_take",
     "save",
     "save_take",
@@ -47,6 +59,7 @@ __all__ = [
     "take",
     "take_with_invitation",
     "takes_in",
+    "unwanted_takes",
     "write_ledger",
 ]
 

@@ -16,6 +16,7 @@ from storage.schema import logins, sign_in_failures
 from storage.schema import users as users_table
 
 FAILURES_KEPT_MS = 24 * 3600 * 1000
+FAILURES_KEPT = 100_000
 FAILURES_COUNTED = 1000
 LOGINS_LISTED = 100
 
@@ -125,8 +126,14 @@ async def failures_since(conn: AsyncConnection, key: str, since_ms: int) -> int:
 
 
 async def note_failure(conn: AsyncConnection, key: str, now_ms: int) -> None:
-    """One more failure of `key`; all keys' older than FAILURES_KEPT_MS are forgotten."""
-    await conn.execute(delete(sign_in_failures).where(sign_in_failures.c.at_ms < now_ms - FAILURES_KEPT_MS))
+    """One more failure of `key`. Those of any key that are too old or too many (FAILURES_KEPT) are forgotten."""
+    newest = select(func.max(sign_in_failures.c.sequence)).scalar_subquery()
+    await conn.execute(
+        delete(sign_in_failures).where(
+            (sign_in_failures.c.at_ms < now_ms - FAILURES_KEPT_MS)
+            | (sign_in_failures.c.sequence <= newest - FAILURES_KEPT)
+        )
+    )
     await conn.execute(insert(sign_in_failures).values(key=key[:400], at_ms=now_ms))
 
 

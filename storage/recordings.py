@@ -6,16 +6,18 @@ does), and believes no name it is given: a name that is not plain never becomes 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from storage.errors import UnsafeName
+from storage.errors import GivenUp, UnsafeName
 from storage.takes import TakeRow
 
 SIDECAR_LIMIT_BYTES = 16 * 1024 * 1024
@@ -76,10 +78,12 @@ class Recordings:
             return None
         return found if isinstance(found, dict) else None
 
-    def verify(self, invitation_id: str, take: TakeRow) -> bool:
-        """Whether the take's file is there with its size and SHA-256: reads all of it. Raises UnsafeName.
+    def verify(self, invitation_id: str, take: TakeRow, given_up: Callable[[], bool] = lambda: False) -> bool:
+        """Whether the take's file is there with its size and SHA-256: reads all of it.
 
-        Seconds for a big file on a slow disk: on a thread, never while a transaction is open.
+        Raises UnsafeName, and OSError when the disk did not let it be read: that says nothing about the file.
+        Seconds for a big file on a slow disk: on a thread, never while a transaction is open. `given_up` is asked
+        between reads, on that thread; when true, the rest is not read and GivenUp is raised.
         """
         if not take.file or take.size_bytes <= 0:
             return False
@@ -89,8 +93,10 @@ class Recordings:
                 if os.fstat(file.fileno()).st_size != take.size_bytes:
                     return False
                 while piece := file.read(_READ_BYTES):
+                    if given_up():
+                        raise GivenUp(f"{take.file} was not read to its end")
                     digest.update(piece)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return digest.hexdigest() == take.sha256
 
@@ -106,8 +112,16 @@ def _id(text: str) -> str:
 
 
 def _open(path: Path) -> BinaryIO:
-    """A regular file, and no link to one: nobody else writes here, and nothing else is believed."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """A regular file, and no link to one: nobody else writes here, and nothing else is believed.
+
+    Raises FileNotFoundError for anything else, OSError when it cannot be known.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise FileNotFoundError(path) from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(path)

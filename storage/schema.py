@@ -249,12 +249,16 @@ answers = Table(
     Column("revision", Integer, nullable=False),
     Column("attempts_used", Integer, nullable=False),
     Column("credits_candidate", Integer, nullable=False),
+    Column("credits_kept", Integer, nullable=False),
     Column("think_ends_at_ms", BigInteger),
     Column("waited", Boolean, nullable=False),
     Column("wait_ends_at_ms", BigInteger),
     Column("take_id", ID),
     Column("next_take_id", ID),
     Column("notice", String(64)),
+    Column("free_countdowns", Integer, nullable=False),
+    Column("free_countdown_at_ms", BigInteger),
+    Column("outage_at_ms", BigInteger),
     UniqueConstraint("invitation_id", "question_id"),
     # An answer can only point at its own takes. Tables and takes point at each other: PostgreSQL adds these later.
     ForeignKeyConstraint(["take_id", "id"], ["takes.id", "takes.answer_id"], name="fk_answers_take", use_alter=True),
@@ -265,6 +269,8 @@ answers = Table(
     _one_of("before", AnswerState, "before"),
     CheckConstraint("attempts_used >= 0", name="attempts"),
     CheckConstraint("credits_candidate >= 0", name="credits"),
+    CheckConstraint("credits_kept >= 0", name="credits_kept"),
+    CheckConstraint("free_countdowns >= 0", name="free_countdowns"),
 )
 
 takes = Table(
@@ -272,10 +278,11 @@ takes = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("answer_id", ID, ForeignKey("answers.id"), nullable=False, index=True),
-    Column("state", String(16), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("started_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
+    Column("gone_at_ms", BigInteger),
     Column("end_reason", String(32), nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
@@ -289,6 +296,7 @@ takes = Table(
     Column("recovered", Boolean, nullable=False),
     Column("sidecar", JSON, nullable=False),
     UniqueConstraint("id", "answer_id"),
+    Index(None, "state", "gone_at_ms", "id"),
     _one_of("state", TakeState, "state"),
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, insert, not_, select, update
+from sqlalchemy import Row, Select, and_, exists, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.answers import in_completed_interview
@@ -20,6 +20,8 @@ from storage.shapes import as_object, as_texts
 from storage.states import InvitationStatus, TakeState
 
 TAKES_LIMIT = 1000
+_NEVER_KEPT = ("", "failed")
+"""Verdicts of failed takes that were no answer at any time; a damaged one was, and its files stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,32 @@ async def takes_in(
         .limit(max(0, min(limit, TAKES_LIMIT)))
     )
     return [(take_from_row(row), row.invitation_id) for row in rows]
+
+
+async def unwanted_takes(
+    conn: AsyncConnection, *, before_ms: int, after: str = "", limit: int = TAKES_LIMIT
+) -> list[tuple[str, str]]:
+    """Ids of takes whose files may go and are not known to be gone, each with its invitation's id, in order of id.
+
+    Discarded, abandoned, or failed with nothing kept; made before `before_ms`. `after`: the last take read before.
+    """
+    never_kept = and_(takes.c.state == TakeState.FAILED, takes.c.verdict.in_(_NEVER_KEPT))
+    rows = await conn.execute(
+        select(takes.c.id, answers.c.invitation_id)
+        .join_from(takes, answers, takes.c.answer_id == answers.c.id)
+        .where(takes.c.state.in_((TakeState.DISCARDED, TakeState.ABANDONED, TakeState.FAILED)))
+        .where(takes.c.gone_at_ms.is_(None), takes.c.id > after, takes.c.created_at_ms < before_ms)
+        .where(or_(takes.c.state != TakeState.FAILED, never_kept))
+        .order_by(takes.c.id)
+        .limit(max(0, min(limit, TAKES_LIMIT)))
+    )
+    return [(row.id, row.invitation_id) for row in rows]
+
+
+async def note_gone(conn: AsyncConnection, take_ids: Iterable[str], now_ms: int) -> int:
+    """Nothing of these takes is on disk any more. How many were not known to be gone."""
+    wanted = takes.c.id.in_(list(take_ids)), takes.c.gone_at_ms.is_(None)
+    return (await conn.execute(update(takes).where(*wanted).values(gone_at_ms=now_ms))).rowcount
 
 
 def _takes_with_answers() -> Select[*tuple[Any, ...]]:

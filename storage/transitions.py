@@ -78,6 +78,8 @@ async def start(conn: AsyncConnection, invitation_id: str, now_ms: int) -> bool:
                 "revision": 0,
                 "attempts_used": 0,
                 "credits_candidate": 0,
+                "credits_kept": 0,
+                "free_countdowns": 0,
                 "waited": False,
             }
             for question_id in asked

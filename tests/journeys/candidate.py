@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -110,9 +111,18 @@ class Candidate:
 
     def record_for(self, seconds: float) -> None:
         self.record()
-        expect(self.at("safe")).to_contain_text(f"{int(seconds)} s", timeout=(seconds + 15) * 1000)
+        self.until_safe(seconds)
         self.press("Stop")
         self.phase("answered")
+
+    def until_safe(self, seconds: float) -> None:
+        """Waits until the page says that at least so much of the take is on the server's disk."""
+
+        def safe_s() -> int:
+            found = re.search(r"(\d+) s", self.at("safe").inner_text())
+            return int(found[1]) if found else 0
+
+        until(lambda: safe_s() >= seconds, seconds + 15, f"{seconds} s are safe")
 
     def figures(self) -> list[dict[str, Any]]:
         """What the browser says it sent, one entry a connection."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.candidate import Candidate
@@ -52,21 +54,28 @@ def test_nothing_about_the_questions_is_told_before_start(house: House, browser:
     cheat.page.get_by_role("checkbox").check()
     cheat.press("Accept and go on")
     expect(cheat.button("Start")).to_be_visible()
-    told = cheat.page.evaluate(
+    tried = cheat.page.evaluate(
         """(path) => new Promise((done) => {
           const told = [];
+          let opened = false;
           const socket = new WebSocket(location.origin.replace("http", "ws") + path + "/live");
-          socket.addEventListener("message", (event) => told.push(event.data));
           socket.addEventListener("open", () => {
+            opened = true;
             socket.send(JSON.stringify({ type: "hello", tab: "0123456789abcdef" }));
             socket.send(JSON.stringify({ type: "reveal", question: "1" }));
           });
-          socket.addEventListener("close", () => done(told));
-          setTimeout(() => done(told), 3000);
+          socket.addEventListener("message", (event) => told.push(event.data));
+          socket.addEventListener("close", (event) => done({ opened, told, code: event.code }));
         })""",
         invited.path,
     )
-    for word in (*told, cheat.page.content(), cheat.page.request.get(house.url + invited.path + "/interview").text()):
+    assert tried == {"opened": False, "told": [], "code": 1006}, "the socket is refused before it opens"
+    asked = cheat.page.request.get(
+        f"{house.url}{invited.path}/live", headers={"Origin": house.url}, max_redirects=0, fail_on_status_code=False
+    )
+    assert asked.status == 403, asked.status
+    page = cheat.page.request.get(house.url + invited.path + "/interview")
+    for word in (asked.text(), cheat.page.content(), page.text()):
         assert OPEN.text not in word and TIMED.text not in word
     assert house.rows("SELECT status FROM invitations")[0]["status"] == "pending"
     cheat.close()
@@ -102,25 +111,63 @@ def test_another_candidates_recording_is_not_served_and_their_question_not_answe
     cheat.close()
 
 
-def test_a_muted_camera_earns_no_attempts(house: House, browser: Browser) -> None:
+MUTE = """
+async () => {
+  for (const peer of window.peers) {
+    for (const sender of peer.getSenders()) if (sender.track?.kind === "video") await sender.replaceTrack(null);
+  }
+}
+"""
+STOP_AT_ONCE = """
+() => window.sockets.at(-1).addEventListener("message", (event) => {
+  const word = JSON.parse(event.data);
+  const recording = word.type === "state" && word.questions.find((question) => question.state === "recording");
+  if (recording) window.forge({ type: "stop", question: recording.id });
+})
+"""
+
+
+def test_a_muted_camera_ends_the_countdown_uncharged_and_earns_nothing(house: House, browser: Browser) -> None:
     invited = house.furnish(Ask(OPEN.text, limit_s=20, retakes=0))
     house.start()
     cheat = Candidate(browser, house, invited)
     cheat.accept_and_start()
     cheat.show(timed=False)
     cheat.camera_on()
-    # A take under a second is a failure on the candidate's side: credited once, and then no more.
-    attempts = []
-    for _ in range(2):
-        cheat.record()
-        cheat.forge("stop", question=cheat.question(1)["id"])
-        cheat.until_state(1, "failed", "seen", "missed", "draft")
-        attempts.append((cheat.question(1)["state"], cheat.question(1)["attempts_left"]))
-        if cheat.question(1)["state"] == "missed":
-            break
-    assert [left for _, left in attempts] == [1, 0], attempts
-    assert attempts[-1][0] == "missed"
-    assert cheat.forge("record", question=cheat.question(1)["id"])["type"] == "error"
+    expect(cheat.button("Record")).to_be_enabled()
+    began = time.monotonic()
+    cheat.page.evaluate(MUTE)
+    assert cheat.forge("record", question=cheat.question(1)["id"])["type"] == "state"
+    cheat.until_state(1, "countdown")
+    cheat.until_state(1, "seen")
+    assert 10 <= time.monotonic() - began <= 16, "3 s of countdown, and 10 s for a key frame"
+    assert cheat.question(1)["notice"] == "no_picture"
+    assert cheat.question(1)["attempts_left"] == 1
+    (answer,) = house.rows("SELECT attempts_used, credits_candidate FROM answers")
+    assert (answer["attempts_used"], answer["credits_candidate"]) == (0, 0)
+    assert house.rows("SELECT kind FROM ledger WHERE kind IN ('recording', 'credit')") == []
+    cheat.close()
+
+
+def test_a_take_stopped_at_once_is_an_attempt_like_any_other(house: House, browser: Browser) -> None:
+    invited = house.furnish(Ask(OPEN.text, limit_s=20, retakes=1))
+    house.start()
+    cheat = Candidate(browser, house, invited)
+    cheat.accept_and_start()
+    cheat.show(timed=False)
+    cheat.camera_on()
+    expect(cheat.button("Record")).to_be_enabled()
+    cheat.page.evaluate(STOP_AT_ONCE)
+    question = cheat.question(1)["id"]
+    assert cheat.forge("record", question=question)["type"] == "state"
+    until(lambda: cheat.question(1)["attempts_left"] == 1, 20, "the first is charged")
+    cheat.until_state(1, "seen")
+    assert cheat.forge("record", question=question)["type"] == "state"
+    cheat.until_state(1, "missed")
+    assert cheat.question(1)["attempts_left"] == 0
+    refused = cheat.forge("record", question=question)
+    assert refused["type"] == "error" and refused["code"] == "no_attempts_left"
+    assert house.rows("SELECT kind FROM ledger WHERE kind = 'credit'") == []
     cheat.close()
 
 

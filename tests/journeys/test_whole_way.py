@@ -47,7 +47,7 @@ def test_a_candidate_answers_and_a_recruiter_watches(
     candidate.plays(candidate.at("playback").locator("video"))
     candidate.press("Retake (2 left)")
     candidate.phase("recording")
-    expect(candidate.at("safe")).to_contain_text("3 s", timeout=15_000)
+    candidate.until_safe(3)
     candidate.press("Stop")
     candidate.phase("answered")
     candidate.press("Remove")

@@ -201,7 +201,7 @@ class Room:
         return page
 
     async def offer(self, page: FakePage) -> None:
-        await self.ask(page, Offer("v=0"))
+        await self.ask(page, Offer("v=0", 1))
         await until(lambda: page.state.media == "live")
 
     async def count_down(self, page: FakePage, number: int = OPEN) -> TakeId:

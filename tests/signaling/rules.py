@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from recorder.messages import EndReason, TakeFinished, TakeId, TakeResult, TakeStarted, Verdict
-from signaling.decision import Decision, Situation
+from signaling.decision import Decision, Entry, ForgiveServer, LedgerKind, Situation
 from signaling.interview import Asked, Happened, decide
 from signaling.messages import Record, Reveal
 from storage.interviews import AnswerRow
@@ -54,6 +54,7 @@ class Play:
     def __init__(self, questions: Sequence[Question], *, live: bool = True, expires_in_ms: int | None = None) -> None:
         self.now_ms = NOW_MS
         self.live = live
+        self.server_failed = False
         self.status = InvitationStatus.IN_PROGRESS
         self.expires_at_ms = None if expires_in_ms is None else NOW_MS + expires_in_ms
         self.answers = tuple(AnswerRow(f"a-{q.id}", q, AnswerState.HIDDEN) for q in questions)
@@ -62,7 +63,7 @@ class Play:
 
     @property
     def situation(self) -> Situation:
-        return Situation(self.status, self.expires_at_ms, self.live, self.answers)
+        return Situation(self.status, self.expires_at_ms, self.live, self.answers, self.server_failed)
 
     def do(self, what: Asked | Happened) -> Decision:
         decision = decide(self.situation, what, self.now_ms, f"t{next(self._ids)}")
@@ -71,6 +72,8 @@ class Play:
             replace(changed[a.id], revision=a.revision + 1) if a.id in changed else a for a in self.answers
         )
         self.decisions.append(decision)
+        if any(isinstance(effect, ForgiveServer) for effect in decision.effects):
+            self.server_failed = False
         return decision
 
     def answer(self, question_id: str = "q1") -> AnswerRow:
@@ -81,6 +84,10 @@ class Play:
     def kinds(self) -> list[str]:
         """The ledger so far, in words."""
         return [str(entry.kind) for decision in self.decisions for entry in decision.ledger]
+
+    def entries(self, kind: LedgerKind) -> list[Entry]:
+        """The entries of one kind so far."""
+        return [entry for decision in self.decisions for entry in decision.ledger if entry.kind is kind]
 
     def taking(self, question_id: str = "q1") -> TakeId:
         taking = self.answer(question_id).next_take_id

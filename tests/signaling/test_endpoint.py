@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 from aiohttp.test_utils import TestClient
 
+from recorder.messages import PeerState
 from signaling import endpoint
 from signaling.endpoint import SocketPage, TokenBucket
 from signaling.messages import CloseCode, Error, Media, Sending, State
@@ -64,8 +65,9 @@ async def test_a_whole_answer_over_the_socket(room: Room, connect: Connect) -> N
     state = await hear(socket, "state")
     assert "Secret" not in json.dumps(state)
     question = state["questions"][OPEN]["id"]
-    await socket.send_json({"type": "offer", "sdp": "v=0"})
-    assert (await hear(socket, "answer"))["sdp"] == "answer to v=0"
+    await socket.send_json({"type": "offer", "sdp": "v=0", "number": 41})
+    answer = await hear(socket, "answer")
+    assert (answer["sdp"], answer["number"]) == ("answer to v=0", 41)
     await hear(socket, "state", media="live")
     await socket.send_json({"type": "reveal", "question": question})
     await socket.send_json({"type": "record", "question": question})
@@ -170,8 +172,9 @@ async def test_a_reload_in_the_middle_of_an_answer_finds_it_recording(room: Room
     await room.record(page)
     await room.leave(page)
     socket = await hello(connect, "tab-two-2")
-    state = await hear(socket, "state")
-    assert state["elsewhere"] is False
+    assert (await hear(socket, "state"))["elsewhere"] is True
+    room.recorders.everybody(PeerState.STALLED)
+    state = await hear(socket, "state", elsewhere=False)
     assert state["questions"][OPEN]["state"] == "recording"
     await socket.close()
 

@@ -247,13 +247,13 @@ def test_a_take_of_which_nothing_is_left_is_credited() -> None:
 
 def test_a_failure_on_the_candidates_side_is_credited_once_for_each_question() -> None:
     play = Play([question("q1", retakes=0), question("q2", retakes=0)])
-    play.finish(play.record("q1"), Verdict.FAILED)
+    play.finish(play.record("q1"), Verdict.FAILED, EndReason.OUTAGE)
     assert play.answer("q1").notice == NoticeCode.FAILED_CREDITED
     assert play.answer("q1").state is AnswerState.SEEN
     play.finish(play.record("q1"), Verdict.FAILED, EndReason.OUTAGE)
     assert play.answer("q1").notice == NoticeCode.FAILED_MISSED
     assert play.answer("q1").state is AnswerState.MISSED
-    play.finish(play.record("q2"), Verdict.FAILED)
+    play.finish(play.record("q2"), Verdict.FAILED, EndReason.OUTAGE)
     assert play.answer("q2").notice == NoticeCode.FAILED_CREDITED
 
 
@@ -375,7 +375,7 @@ def test_a_take_damaged_after_the_expiry_does_not_hold_back_the_others() -> None
 
 def test_the_ledger_tells_the_whole_story() -> None:
     play = thinking(retakes=1)
-    play.finish(play.record(), Verdict.FAILED)
+    play.finish(play.record(), Verdict.FAILED, EndReason.OUTAGE)
     play.finish(play.record())
     assert play.kinds() == [
         "reveal", "think", "countdown", "recording", "failed", "credit", "countdown", "recording", "draft",

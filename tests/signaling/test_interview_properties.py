@@ -21,6 +21,7 @@ from recorder.messages import (
 from signaling.decision import ACTIVE, ArmTake, Decision, LedgerKind, attempts_left
 from signaling.interview import Asked, Happened, Resumed, TakeDamaged, TakeLost, Tick, sending_refusal, submit
 from signaling.messages import Media, Record, Remove, Reveal, Sending, Stop
+from signaling.outcome import CREDITS_KEPT
 from signaling.view import Live, state
 from storage.interviews import AnswerRow, TakeRow
 from storage.states import AnswerState, InvitationStatus, TakeState
@@ -100,6 +101,12 @@ class AnyInterview(RuleBasedStateMachine):
     @rule(live=st.booleans())
     def media_changes(self, live: bool) -> None:
         self.play.live = live
+        self.play.server_failed &= not live
+        self.do(Tick())
+
+    @rule()
+    def recorder_takes_no_media(self) -> None:
+        self.play.live, self.play.server_failed = False, True
         self.do(Tick())
 
     @precondition(lambda self: self.takes)
@@ -198,6 +205,7 @@ class AnyInterview(RuleBasedStateMachine):
             assert kinds.count(LedgerKind.REVEAL) <= 1
             assert kinds.count(LedgerKind.CHARGE) <= 1
             assert answer.credits_candidate <= 1
+            assert answer.credits_kept <= CREDITS_KEPT
 
     @invariant()
     def the_ledger_explains_the_attempts(self) -> None:
@@ -205,6 +213,11 @@ class AnyInterview(RuleBasedStateMachine):
             kinds = self.ledger[answer.id]
             charged = kinds.count(LedgerKind.RECORDING) + kinds.count(LedgerKind.CHARGE)
             assert answer.attempts_used == charged - kinds.count(LedgerKind.CREDIT)
+
+    @invariant()
+    def every_outage_of_a_take_has_its_end(self) -> None:
+        for answer in self.play.answers:
+            assert answer.outage_at_ms is None or answer.state is AnswerState.RECORDING
 
     @invariant()
     def submitted_is_final(self) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from recorder.messages import OfferProblem, PeerState
-from signaling.messages import Confirm, Offer, Record, Remove, Reveal, Send, Stop, TakeOver
+from recorder.messages import OfferProblem
+from signaling.messages import Answer, Confirm, Error, Offer, Record, Remove, Reveal, Send, Stop
 from storage import invitations
 from storage.states import AnswerState, InvitationStatus, TakeState
 from tests.signaling.room import OPEN, OPTIONAL, TIMED, Room, until
@@ -33,7 +33,7 @@ async def test_before_start_a_page_is_told_nothing_and_may_do_nothing(room: Room
     page = await room.join()
     assert page.state.status == "pending"
     assert page.state.questions == []
-    for ask in (Reveal(room.questions[0]), Record(room.questions[0]), Offer("v=0"), Send(), Confirm()):
+    for ask in (Reveal(room.questions[0]), Record(room.questions[0]), Offer("v=0", 1), Send(), Confirm()):
         await room.ask(page, ask)
     assert page.errors == ["not_started"] * 5
     assert await room.hub.start_interview(room.invitation_id)
@@ -186,7 +186,7 @@ async def test_an_offer_without_what_we_record_is_refused_with_its_own_code(room
     for problem in OfferProblem:
         room.recorders.refuse_offer = problem
         page.told.clear()
-        await room.ask(page, Offer("v=0"))
+        await room.ask(page, Offer("v=0", 1))
         await until(lambda: page.errors)
         refused += page.errors
     assert refused == [
@@ -199,7 +199,7 @@ async def test_audio_only_is_refused_unless_the_template_allows_it(room: Room) -
     await room.furnish()
     room.recorders.audio_only = True
     page = await room.join()
-    await room.ask(page, Offer("v=0"))
+    await room.ask(page, Offer("v=0", 1))
     await until(lambda: page.errors)
     assert page.errors == ["video_required"]
     await until(lambda: room.recorders.disconnected == room.recorders.connected)
@@ -221,9 +221,9 @@ async def test_a_new_offer_replaces_the_peer_but_never_under_a_running_take(room
     first, second = room.recorders.connected
     assert room.recorders.disconnected == [first]
     await room.count_down(page)
-    await room.ask(page, Offer("v=0"))
+    await room.ask(page, Offer("v=0", 1))
     room.recorders.start()
-    await room.ask(page, Offer("v=0"))
+    await room.ask(page, Offer("v=0", 1))
     assert page.errors == ["take_running", "take_running"]
     assert list(room.recorders.peers) == [second]
 
@@ -233,85 +233,26 @@ async def test_of_many_offers_at_once_only_the_newest_is_kept(room: Room) -> Non
     page = await room.join()
     room.recorders.hold_offers = asyncio.Event()
     for _ in range(4):
-        await room.ask(page, Offer("v=0"))
+        await room.ask(page, Offer("v=0", 1))
     room.recorders.hold_offers.set()
     await until(lambda: page.state.media == "live")
     assert page.errors == ["offer_replaced"] * 3
     await until(lambda: len(room.recorders.peers) == 1)
 
 
-async def test_after_a_reload_the_recording_is_shown_stalled_and_can_be_stopped_and_kept(room: Room) -> None:
+async def test_each_answer_and_refusal_of_an_offer_carries_its_number(room: Room) -> None:
     await room.furnish()
-    page = await room.with_camera()
-    take_id = await room.record(page)
-    await room.leave(page)
-    room.recorders.everybody(PeerState.STALLED)
-    room.recorders.outage()
-    page = await room.join("tab-two-2")
-    assert not page.state.elsewhere
-    assert page.question(OPEN).state == "recording"
-    assert page.question(OPEN).stalled
-    assert "stop" in page.question(OPEN).actions
-    await room.ask(page, Offer("v=0"))
-    assert page.errors == ["take_running"]
-    await room.ask(page, Stop(room.questions[OPEN]))
-    await until(lambda: room.recorders.stopped == [take_id])
-    room.recorders.ending()
-    room.recorders.finish()
-    await room.settled()
-    assert page.question(OPEN).state == "draft"
-    await room.offer(page)
-    await until(lambda: len(room.recorders.peers) == 1)
-
-
-async def test_the_newest_tab_wins_and_the_older_one_is_told(room: Room) -> None:
-    await room.furnish()
-    old = await room.with_camera()
-    new = await room.join("tab-two-2")
-    assert old.superseded
-    assert old.closed == "superseded"
-    assert not new.state.elsewhere
-    assert new.state.media == "none"
-    await until(lambda: not room.recorders.peers)
-
-
-async def test_a_live_recording_is_taken_over_only_by_a_press(room: Room) -> None:
-    await room.furnish()
-    old = await room.with_camera()
-    await room.record(old)
-    new = await room.join("tab-two-2")
-    assert new.state.elsewhere
-    assert [question.actions for question in new.state.questions] == [[], [], []]
-    await room.ask(new, Stop(room.questions[OPEN]))
-    await room.ask(new, Offer("v=0"))
-    assert new.errors == ["recording_elsewhere", "recording_elsewhere"]
-    assert old.closed is None
-    await room.ask(new, TakeOver())
-    assert old.closed == "superseded"
-    assert not new.state.elsewhere
-    assert new.question(OPEN).state == "recording"
-    await room.ask(new, TakeOver())
-    assert new.errors[-1] == "nothing_to_take_over"
-
-
-async def test_a_waiting_tab_moves_up_when_the_recording_tab_goes(room: Room) -> None:
-    await room.furnish()
-    old = await room.with_camera()
-    await room.record(old)
-    new = await room.join("tab-two-2")
-    await room.leave(old)
-    assert not new.state.elsewhere
-
-
-async def test_the_same_page_on_a_new_socket_goes_on_in_the_middle_of_a_recording(room: Room) -> None:
-    await room.furnish()
-    page = await room.with_camera()
-    await room.record(page)
-    again = await room.join(page.tab)
-    assert not page.superseded
-    assert again.question(OPEN).state == "recording"
-    assert again.state.media == "live"
-    assert not again.state.elsewhere
+    page = await room.join()
+    room.recorders.hold_offers = asyncio.Event()
+    for number in (1, 2, 3):
+        await room.ask(page, Offer("v=0", number))
+    room.recorders.hold_offers.set()
+    await until(lambda: page.state.media == "live")
+    assert [tell.number for tell in page.told if isinstance(tell, Answer)] == [3]
+    await room.count_down(page)
+    await room.ask(page, Offer("v=0", 4))
+    refused = [(tell.code, tell.number) for tell in page.told if isinstance(tell, Error)]
+    assert refused == [("offer_replaced", 2), ("offer_replaced", 1), ("take_running", 4)]
 
 
 async def test_from_the_expiry_nothing_starts_and_at_the_close_it_is_expired(room: Room) -> None:

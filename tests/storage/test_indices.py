@@ -29,6 +29,7 @@ QUERIES: dict[str, Query] = {
     "a take for a reviewer": lambda c: interviews.submitted_take(c, "i", "t"),
     "a take for a candidate": lambda c: interviews.own_take(c, "i", "t"),
     "takes to be settled": lambda c: interviews.takes_in(c, [TakeState.RECORDING]),
+    "takes whose files may go": lambda c: interviews.unwanted_takes(c, before_ms=1),
     "the ledger of an answer": lambda c: interviews.ledger(c, "a"),
     "a login by its token": lambda c: logins.find(c, "0" * 64, 1),
     "the logins of a user": lambda c: logins.of_user(c, "u", 1),

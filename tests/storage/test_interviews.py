@@ -48,6 +48,10 @@ async def test_every_field_of_an_answer_comes_back_as_it_was_saved(database: Dat
             next_take_id=new.id,
             notice="credited_worker",
             before=AnswerState.DRAFT,
+            credits_kept=3,
+            free_countdowns=51,
+            free_countdown_at_ms=NOW_MS + 1,
+            outage_at_ms=NOW_MS + 2,
         )
         assert await interviews.save(conn, changed, from_revision=0)
         found = await interviews.load(conn, world.invitation.id)
@@ -201,6 +205,52 @@ async def test_the_ledger_keeps_the_order_of_writing_and_comes_in_bounded_pieces
         assert (len(piece), len(rest)) == (LEDGER_LIMIT, 2)
         (reveal,) = await interviews.ledger(conn, second.id)
         assert (reveal.kind, reveal.at_ms, reveal.detail) == ("reveal", NOW_MS, {})
+
+
+@pytest.mark.parametrize("limit", [7, LEDGER_LIMIT, 10 * LEDGER_LIMIT])
+async def test_a_ledger_of_any_length_is_read_whole_page_by_page(database: Database, limit: int) -> None:
+    async with database.write() as conn:
+        world = await furnish(conn)
+        first, second, _ = await start_interview(conn, world)
+        for number in range(2 * LEDGER_LIMIT):
+            await interviews.write_ledger(conn, first.id, NOW_MS, "countdown", {"number": number})
+        await interviews.write_ledger(conn, second.id, NOW_MS, "reveal")
+        await interviews.write_ledger(conn, first.id, NOW_MS, "charge", {"number": -1})
+        pages = [page async for page in interviews.ledger_pages(conn, first.id, limit=limit)]
+        assert all(0 < len(page) <= min(limit, LEDGER_LIMIT) for page in pages)
+        read = [entry.detail["number"] for page in pages for entry in page]
+        assert read == [*range(2 * LEDGER_LIMIT), -1]
+
+
+async def test_takes_that_nobody_wants_are_listed_until_their_files_are_gone(database: Database) -> None:
+    states = {
+        "a-discarded": (TakeState.DISCARDED, "good"),
+        "b-abandoned": (TakeState.ABANDONED, ""),
+        "c-failed": (TakeState.FAILED, "failed"),
+        "d-lost": (TakeState.FAILED, ""),
+        "e-damaged": (TakeState.FAILED, "good"),
+        "f-kept": (TakeState.KEPT, "good"),
+        "g-running": (TakeState.RECORDING, ""),
+    }
+    async with database.write() as conn:
+        world = await furnish(conn)
+        answer = (await start_interview(conn, world))[0]
+        for take_id, (state, verdict) in states.items():
+            made = await interviews.add_take(conn, take_id=take_id, answer_id=answer.id, now_ms=NOW_MS)
+            assert await interviews.save_take(conn, replace(made, state=state, verdict=verdict), TakeState.COUNTDOWN)
+
+        async def listed(before_ms: int = NOW_MS + 1, after: str = "", limit: int = 10) -> list[str]:
+            found = await interviews.unwanted_takes(conn, before_ms=before_ms, after=after, limit=limit)
+            assert {invitation_id for _, invitation_id in found} <= {world.invitation.id}
+            return [take_id for take_id, _ in found]
+
+        unwanted = ["a-discarded", "b-abandoned", "c-failed", "d-lost"]
+        assert await listed() == unwanted
+        assert await listed(before_ms=NOW_MS) == []
+        assert await listed(after="b-abandoned", limit=1) == ["c-failed"]
+        assert await interviews.note_gone(conn, ["a-discarded", "c-failed"], NOW_MS) == 2
+        assert await interviews.note_gone(conn, ["a-discarded"], NOW_MS) == 0
+        assert await listed() == ["b-abandoned", "d-lost"]
 
 
 @pytest.mark.parametrize("broken", [{"reasons": {"a": 1}}, {"reasons": [1]}, {"sidecar": ["x"]}])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage import recordings as recordings_module
-from storage.errors import UnsafeName
+from storage.errors import GivenUp, UnsafeName
 from storage.ids import new_id
 from storage.recordings import Recordings
 from storage.states import TakeState
@@ -116,6 +118,37 @@ def test_a_link_a_directory_or_a_pipe_in_place_of_the_file_is_not_verified(
     path.rmdir()
     os.mkfifo(path)
     assert not recordings.verify(INVITATION, take)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_disk_that_cannot_be_read_says_nothing_about_the_file(
+    recordings: Recordings, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    take = written(recordings)
+
+    def failing(*_: object) -> int:
+        raise OSError(code, "not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing)
+        with pytest.raises(OSError, match="not now"):
+            recordings.verify(INVITATION, take)
+    assert recordings.verify(INVITATION, take)
+
+
+def test_a_file_where_a_folder_should_be_is_not_verified(recordings: Recordings) -> None:
+    take = written(recordings)
+    folder = recordings.folder(INVITATION)
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+    assert not recordings.verify(INVITATION, take)
+
+
+def test_a_check_that_is_given_up_ends_before_the_file_does(recordings: Recordings) -> None:
+    take = written(recordings)
+    with pytest.raises(GivenUp):
+        recordings.verify(INVITATION, take, lambda: True)
+    assert recordings.verify(INVITATION, take, lambda: False)
 
 
 def test_reading_files_leaves_no_descriptor_open(recordings: Recordings) -> None:

@@ -262,12 +262,16 @@ def _answers() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("attempts_used", sa.Integer(), nullable=False),
         sa.Column("credits_candidate", sa.Integer(), nullable=False),
+        sa.Column("credits_kept", sa.Integer(), nullable=False),
         sa.Column("think_ends_at_ms", MS, nullable=True),
         sa.Column("waited", sa.Boolean(), nullable=False),
         sa.Column("wait_ends_at_ms", MS, nullable=True),
         sa.Column("take_id", ID, nullable=True),
         sa.Column("next_take_id", ID, nullable=True),
         sa.Column("notice", sa.String(length=64), nullable=True),
+        sa.Column("free_countdowns", sa.Integer(), nullable=False),
+        sa.Column("free_countdown_at_ms", MS, nullable=True),
+        sa.Column("outage_at_ms", MS, nullable=True),
         sa.CheckConstraint(
             "before IN ('hidden', 'thinking', 'seen', 'countdown', 'recording', 'saving', 'draft', 'failed', "
             "'missed', 'submitted')",
@@ -280,6 +284,8 @@ def _answers() -> None:
         ),
         sa.CheckConstraint("attempts_used >= 0", name=op.f("ck_answers_attempts")),
         sa.CheckConstraint("credits_candidate >= 0", name=op.f("ck_answers_credits")),
+        sa.CheckConstraint("credits_kept >= 0", name=op.f("ck_answers_credits_kept")),
+        sa.CheckConstraint("free_countdowns >= 0", name=op.f("ck_answers_free_countdowns")),
         sa.ForeignKeyConstraint(["invitation_id"], ["invitations.id"], name=op.f("fk_answers_invitation_id")),
         sa.ForeignKeyConstraint(
             ["next_take_id", "id"], ["takes.id", "takes.answer_id"], name="fk_answers_next_take", use_alter=True
@@ -299,6 +305,7 @@ def _answers() -> None:
         sa.Column("created_at_ms", MS, nullable=False),
         sa.Column("started_at_ms", MS, nullable=True),
         sa.Column("ended_at_ms", MS, nullable=True),
+        sa.Column("gone_at_ms", MS, nullable=True),
         sa.Column("end_reason", sa.String(length=32), nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
@@ -320,7 +327,7 @@ def _answers() -> None:
         sa.UniqueConstraint("id", "answer_id", name=op.f("uq_takes_id_answer_id")),
     )
     op.create_index(op.f("ix_takes_answer_id"), "takes", ["answer_id"])
-    op.create_index(op.f("ix_takes_state"), "takes", ["state"])
+    op.create_index(op.f("ix_takes_state_gone_at_ms_id"), "takes", ["state", "gone_at_ms", "id"])
 
     op.create_table(
         "ledger",

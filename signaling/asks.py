@@ -1,0 +1,83 @@
+"""What a page asks of one session: refused with its code, or passed on to the rules, the connection or the sending.
+
+Knows which page may ask; what an ask does to an answer is `interview`'s, when it is handled is `session`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+from signaling import wire
+from signaling.codes import ErrorCode
+from signaling.conduct import Conduct, DatabaseTrouble
+from signaling.interview import refusal_by_status
+from signaling.link import Link, OfferAnswered
+from signaling.messages import Ask, Confirm, Hello, Offer, Record, Remove, Reveal, Send, Stop, TakeOver
+from signaling.sending import Submission
+from signaling.tabs import Page, Tabs
+
+log = logging.getLogger(__name__)
+
+
+class Asks:
+    """Called by the session's loop alone, one ask at a time."""
+
+    def __init__(self, conduct: Conduct, tabs: Tabs, link: Link, submission: Submission) -> None:
+        self._conduct = conduct
+        self._tabs = tabs
+        self._link = link
+        self._submission = submission
+
+    async def asked(self, page: Page, ask: Ask) -> bool:
+        """Answers it. True if the pages have to be told a new state whatever the rules say."""
+        if page is self._tabs.waiting:
+            if isinstance(ask, TakeOver):
+                return self._tabs.take_over(page)
+            page.tell(wire.refusal(ErrorCode.RECORDING_ELSEWHERE, ask))
+            return False
+        if page is not self._tabs.owner:
+            return False  # superseded, and closed already
+        try:
+            refused = await self._owner_asked(page, ask)
+        except DatabaseTrouble:
+            log.exception("%s could not be written", wire.type_name(type(ask)))
+            refused = ErrorCode.SERVER_FAULT
+        if refused is not None:
+            page.tell(wire.refusal(refused, ask))
+        return isinstance(ask, Send | Confirm) or (isinstance(ask, Offer) and refused is None)
+
+    async def offer_answered(self, done: OfferAnswered) -> None:
+        """The recorder's answer reaches the page, unless something forbids it by now."""
+        refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
+        has_video = done.connected is None or done.connected.has_video
+        if not has_video and not self._conduct.record.audio_only_allowed:
+            refused = refused or ErrorCode.VIDEO_REQUIRED
+        if done.page is not self._tabs.owner:
+            refused = ErrorCode.OFFER_REPLACED
+        if self._link.answered(done, refused):
+            await self._conduct.note_audio_only(not has_video)
+
+    async def _owner_asked(self, page: Page, ask: Ask) -> ErrorCode | None:
+        match ask:
+            case Hello():
+                return ErrorCode.HELLO_TWICE
+            case TakeOver():
+                return ErrorCode.NOTHING_TO_TAKE_OVER
+            case Offer():
+                refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
+                if refused is None:
+                    self._link.offer(page, ask)
+                return refused
+            case Reveal() | Record() | Stop() | Remove():
+                return await self._conduct.ask(ask)
+            case Send():
+                return self._submission.send(self._conduct)
+            case Confirm():
+                return await self._submission.confirm(self._conduct)
+            case _:
+                assert_never(ask)
+
+    def _offer_refusal(self) -> ErrorCode | None:
+        # The seam for going on in a new segment after a reload: here the offer would join the running take.
+        return ErrorCode.TAKE_RUNNING if self._conduct.running else None
