@@ -27,7 +27,7 @@ class NotFoundContext:
 
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
-    """For error.html. `error_id` stands in the log beside the cause, or is None where nothing went wrong with us."""
+    """For both error.html. `error_id` stands in the log beside the cause, or is None where the fault is not ours."""
 
     status: int
     title: str
@@ -51,6 +51,11 @@ _KNOWN: dict[int, tuple[str, str, str]] = {
         "Not possible here",
         "This address does not take that kind of request.",
         "Go back and use the buttons on the page.",
+    ),
+    408: (
+        "This took too long",
+        "What your browser sent did not arrive in time, so nothing was saved.",
+        "Check your connection, go back and try again.",
     ),
     413: (
         "That is too large",
@@ -89,9 +94,10 @@ def page_for_status(request: web.Request, error: web.HTTPException) -> web.Strea
         response = page(request, template, NotFoundContext(), status=404)
     else:
         title, sentence, advice = _KNOWN.get(error.status, _KNOWN[400])
-        response = page(
-            request, "error.html", ErrorContext(error.status, title, sentence, advice, None), status=error.status
-        )
+        context = ErrorContext(error.status, title, sentence, advice, None)
+        response = page(request, _error_template(request), context, status=error.status)
+        if error.status == 408:
+            response.force_close()
     for name in ("Allow", "Retry-After"):
         if name in error.headers:
             response.headers[name] = error.headers[name]
@@ -101,14 +107,18 @@ def page_for_status(request: web.Request, error: web.HTTPException) -> web.Strea
 def page_for_unforeseen(request: web.Request, error: Exception) -> web.StreamResponse:
     """A page with an id; the log has the same id, the request and the trace."""
     error_id = secrets.token_hex(5)
-    log.error("error %s at %s %s", error_id, request.method, redact(request.path), exc_info=error)
+    log.error("error %s at %s %s", error_id, request.method, redact(request.rel_url.raw_path), exc_info=error)
     title, sentence, advice = _UNFORESEEN
     try:
-        template = "candidate/error.html" if _is_candidates(request) else "error.html"
-        return page(request, template, ErrorContext(500, title, sentence, advice, error_id), status=500)
+        context = ErrorContext(500, title, sentence, advice, error_id)
+        return page(request, _error_template(request), context, status=500)
     except Exception:
         log.exception("error %s: its page could not be drawn either", error_id)
         return web.Response(status=500, text=f"{title}. Code: {error_id}")
+
+
+def _error_template(request: web.Request) -> str:
+    return "candidate/error.html" if _is_candidates(request) else "error.html"
 
 
 def _is_candidates(request: web.Request) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from signaling.conduct import DatabaseTrouble
 from signaling.hub import Hub
 from storage import events, invitations
 from storage.database import Database
-from storage.errors import StorageError
 from web.keys import NowMs
 
 log = logging.getLogger("greenroom.expiring")
@@ -24,7 +24,7 @@ async def keep_expiring(database: Database, hub: Hub, now_ms: NowMs) -> None:
     while True:
         try:
             await expire_overdue(database, hub, now_ms())
-        except StorageError:
+        except DatabaseTrouble:
             log.exception("invitations could not be expired")
         await asyncio.sleep(EVERY_S)
 

@@ -1,24 +1,49 @@
-"""What a posted form holds, as text; anything that is no form is a mistake of the sender, never a fault of ours."""
+"""What a posted form holds, as text; anything that is no form is a mistake of the sender, never a fault of ours.
+
+Forms are UTF-8 (all our pages are) and are read within a time and a size. What a field may hold is its page's to say.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from urllib.parse import parse_qsl
+
 from aiohttp import web
+
+READ_TIMEOUT_S = 20.0
+MOST_FIELDS = 200
 
 
 async def typed(request: web.Request) -> dict[str, str]:
-    """The fields by name, the last of equal names; our forms send no files.
+    """The fields by name, the last of equal names; our forms send no files. Never a lone surrogate in them.
 
-    Ends with 400 for what cannot be read, and with 413 for what is too large.
+    Ends with 400 for what cannot be read, with 413 for what is too large, and with 408 for what does not arrive.
     """
     if not request.can_read_body:
         return {}
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPBadRequest
-    try:
-        posted = await request.post()
-    except (ValueError, LookupError) as error:  # not in its charset, or no such charset
-        raise web.HTTPBadRequest from error
-    fields = {name: value for name, value in posted.items() if isinstance(value, str)}
-    if any("\0" in value for value in fields.values()):
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         raise web.HTTPBadRequest
-    return fields
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            body = await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+    try:
+        return dict(
+            parse_qsl(
+                body.decode("utf-8"),
+                keep_blank_values=True,
+                encoding="utf-8",
+                errors="strict",  # so a surrogate, which UTF-8 has not (RFC 3629 §3), is refused percent-encoded too
+                max_num_fields=MOST_FIELDS,
+            )
+        )
+    except ValueError as error:
+        raise web.HTTPBadRequest from error
+
+
+def printable(text: str) -> str:
+    """The text without what cannot be shown in a field: control characters, NUL above all."""
+    return "".join(sign for sign in text if sign.isprintable())

@@ -2,6 +2,7 @@
 
 Every handler of the process writes through `RedactingFormatter`, so that a token
 is cut out wherever it came from: an access line, a parser's complaint, a trace.
+Percent-encoding hides nothing, at whatever depth: the router decodes, and so would a reader.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import sys
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.web import BaseRequest, StreamResponse
 
-_LINK = re.compile(r"((?:/|%2[Ff])i(?:/|%2[Ff]))[^/?#\s\"'\\]+")
+_SLASH = r"(?:/|%(?:25)*2[Ff])"
+_LINK = re.compile(rf"({_SLASH}(?:i|%(?:25)*69){_SLASH})[^/?#\s\"'\\]+")
+# As long as a token, wherever it stands. Possessive, so that no line of a log takes more than one pass.
+_LIKE_A_TOKEN = re.compile(r"(?:%(?:25)*+[0-9A-Fa-f]{2}|[A-Za-z0-9_-]){43,}+")
 
 
 def redact(text: str) -> str:
-    """The text with the token of every candidate's link in it replaced by an ellipsis."""
-    return _LINK.sub(r"\1…", text)
+    """The text with an ellipsis for the token of every candidate's link, and for whatever is as long as one."""
+    return _LIKE_A_TOKEN.sub("…", _LINK.sub(r"\1…", text))
 
 
 class RedactingFormatter(logging.Formatter):

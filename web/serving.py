@@ -19,6 +19,7 @@ from web.logs import AccessLog
 from web.settings import Settings
 
 SHUTDOWN_TIMEOUT_S = 10.0
+IDLE_TIMEOUT_S = 75.0
 BACKLOG = 256
 
 
@@ -97,13 +98,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
-        build(settings, folder, advertised),
-        access_log_class=AccessLog,
-        access_log=logging.getLogger("greenroom.access"),
-        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-        keepalive_timeout=75.0,
-    )
+    runner = runner_of(build(settings, folder, advertised))
     try:
         await runner.setup()
         await web.SockSite(runner, sock).start()
@@ -111,3 +106,17 @@ async def run(
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """How connections are kept: one without a whole request head for IDLE_TIMEOUT_S is closed, new or used before.
+
+    Bytes that trickle in do not prolong it. Bodies have their own time, in `web.forms`.
+    """
+    return web.AppRunner(
+        app,
+        access_log_class=AccessLog,
+        access_log=logging.getLogger("greenroom.access"),
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+        keepalive_timeout=IDLE_TIMEOUT_S,
+    )

@@ -59,6 +59,8 @@ class SignIn(BaseModel):
     free_attempts_account: int = Field(default=3, ge=1, le=100)
     free_attempts_address: int = Field(default=20, ge=1, le=1000)
     longest_pause_s: int = Field(default=300, ge=1, le=3600)
+    free_attempts_everywhere: int = Field(default=100, ge=1, le=900)
+    longest_pause_everywhere_s: int = Field(default=4, ge=1, le=60)
 
 
 class Settings(BaseSettings):

@@ -15,33 +15,36 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import logins, users
 from storage.logins import Login
+from web import attempts
 from web.addresses import address_key, client_address
-from web.forms import typed
+from web.forms import printable, typed
 from web.keys import DATABASE, NOW_MS, PASSWORDS, SETTINGS
 from web.passwords import PasswordsBusy
 from web.rendering import page
-from web.settings import Settings, SignIn
+from web.settings import Settings
 
 log = logging.getLogger("greenroom.sign_in")
 
 SignedInHandler = Callable[[web.Request, Login], Awaitable[web.StreamResponse]]
 
-FAILURES_COUNT_FOR_MS = 60 * 60 * 1000
 TOUCH_AFTER_MS = 60 * 1000
 _DAY_MS = 24 * 60 * 60 * 1000
+_NOT_SHOWN = "This had a character that cannot be shown. It was left out: check what is here now."
 _WRONG = "This e-mail address and password do not match. Check both and try again."
 
 
 @dataclass(frozen=True, slots=True)
 class SignInContext:
-    """For recruiter/sign_in.html. `wanted` is the local path to go to afterwards."""
+    """For recruiter/sign_in.html. `wanted` is the local path to go to afterwards; `email_error` is of that field."""
 
     email: str
     wanted: str
     error: str | None
+    email_error: str | None = None
 
 
 def cookie_name(settings: Settings) -> str:
@@ -104,6 +107,8 @@ async def submit(request: web.Request) -> web.StreamResponse:
     fields = await typed(request)
     email, password = fields.get("email", "").strip()[:320], fields.get("password", "")
     wanted = local_path(fields.get("next", ""))
+    if not email.isprintable():
+        return _again(request, printable(email), wanted, None, status=422, email_error=_NOT_SHOWN)
     if not email or not password:
         return _again(request, email, wanted, "Type your e-mail address and your password.", status=422)
     address = client_address(request, request.app[SETTINGS].proxy_networks)
@@ -130,37 +135,28 @@ class Pause:
 
 
 async def _attempt(request: web.Request, email: str, password: str, address: str) -> str | Pause | None:
-    """The user's id if the password is right, None if not, or the pause that attempts must keep.
-
-    Each failure counts for the account (known or not) and for the address; only the account's are
-    forgotten on success, or else one's own account would wipe away guesses at others.
-    """
-    database, now_ms, rules = request.app[DATABASE], request.app[NOW_MS](), request.app[SETTINGS].sign_in
-    account, network = f"account:{users.folded(email)}", f"address:{address_key(address)}"
+    """The user's id if the password is right, None if not, or the pause that attempts must keep."""
+    database, now_ms = request.app[DATABASE], request.app[NOW_MS]()
+    tallies = attempts.tallies_of(users.folded(email), address_key(address), request.app[SETTINGS].sign_in)
     async with database.read() as conn:
-        for key, free in ((account, rules.free_attempts_account), (network, rules.free_attempts_address)):
-            failures = await logins.failures_since(conn, key, now_ms - FAILURES_COUNT_FOR_MS)
-            pause_s = pause_after(failures, free, rules)
-            if pause_s and await logins.failures_since(conn, key, now_ms - pause_s * 1000):
-                return Pause(pause_s)
         user = await users.by_email(conn, email)
+        known_here = user is not None and await _is_signed_in_at(conn, user.id, address, now_ms)
+        pause_s = await attempts.pause_s(conn, tallies, now_ms, known_here=known_here)
+    if pause_s:
+        return Pause(pause_s)
     right = await request.app[PASSWORDS].verify(user.password_hash if user else None, password)
     async with database.write() as conn:
         if user is not None and right:
-            await logins.clear_failures(conn, account)
+            await attempts.note_success(conn, tallies)
             return user.id
-        await logins.note_failure(conn, account, now_ms)
-        await logins.note_failure(conn, network, now_ms)
+        await attempts.note_failure(conn, tallies, now_ms)
     log.warning("failed sign-in from %s", address)
     return None
 
 
-def pause_after(failures: int, free: int, rules: SignIn) -> int:
-    """Seconds without an attempt after so many failures: none for the free ones, then 2, 4, 8 … to the longest."""
-    if failures < free:
-        return 0
-    doublings = min(failures - free + 1, 20)
-    return min(1 << doublings, rules.longest_pause_s)
+async def _is_signed_in_at(conn: AsyncConnection, user_id: str, address: str, now_ms: int) -> bool:
+    here = address_key(address)
+    return any(address_key(login.address) == here for login in await logins.of_user(conn, user_id, now_ms))
 
 
 async def _let_in(request: web.Request, user_id: str, address: str, wanted: str) -> web.StreamResponse:
@@ -200,8 +196,11 @@ async def sign_out(request: web.Request, login: Login) -> web.StreamResponse:
     return response
 
 
-def _again(request: web.Request, email: str, wanted: str, error: str, status: int) -> web.Response:
-    return page(request, "recruiter/sign_in.html", SignInContext(email, wanted, error), status=status)
+def _again(
+    request: web.Request, email: str, wanted: str, error: str | None, status: int, email_error: str | None = None
+) -> web.Response:
+    context = SignInContext(email, wanted, error, email_error)
+    return page(request, "recruiter/sign_in.html", context, status=status)
 
 
 def _readable(seconds: int) -> str:

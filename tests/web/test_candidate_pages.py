@@ -14,6 +14,14 @@ from web.keys import DATABASE, HUB
 DAY_MS = 24 * 3600 * 1000
 
 
+async def change_text(site: Site, kind: NoticeKind, text: str) -> None:
+    owner = site.invitation.organisation_id
+    async with site.app[DATABASE].write() as conn:
+        await organisations.add_notice(
+            conn, organisation_id=owner, kind=kind, language="en", text=text, now_ms=START_MS
+        )
+
+
 async def test_the_link_leads_to_the_notice_first(site: Site) -> None:
     response = await site.get(site.link)
     assert (response.status, response.headers["Location"]) == (303, f"{site.link}/notice")
@@ -38,7 +46,9 @@ async def test_opening_the_link_changes_nothing_as_mail_scanners_do(site: Site, 
 
 
 async def test_the_notice_must_be_ticked(site: Site) -> None:
-    response = await site.post(f"{site.link}/notice")
+    unticked = await site.notice_ticked()
+    del unticked["privacy"]
+    response = await site.post(f"{site.link}/notice", unticked)
     assert response.status == 422
     assert "Tick the box to go on" in await response.text()
     assert "Set-Cookie" not in response.headers
@@ -69,21 +79,36 @@ async def test_accepting_again_on_another_device_keeps_the_first_consent(site: S
 
 async def test_a_new_text_is_a_new_version_and_the_old_consent_stays(site: Site) -> None:
     await site.accept_notice()
-    async with site.app[DATABASE].write() as conn:
-        await organisations.add_notice(
-            conn,
-            organisation_id=site.invitation.organisation_id,
-            kind=NoticeKind.PRIVACY,
-            language="en",
-            text="Another text.",
-            now_ms=START_MS,
-        )
+    await change_text(site, NoticeKind.PRIVACY, "Another text.")
+    async with site.app[DATABASE].read() as conn:
         accepted = await invitations.consents(conn, site.invitation.id)
     assert {each.version for each in accepted} == {1}
 
 
+@pytest.mark.parametrize("kind", list(NoticeKind))
+async def test_a_consent_names_a_text_that_was_shown(site: Site, kind: NoticeKind) -> None:
+    stale = await site.notice_ticked()
+    await change_text(site, kind, "We now keep less.")
+    for form in (stale, {"privacy": "yes"}, {**stale, "privacy_notice": "\0"}):
+        response = await site.post(f"{site.link}/notice", form)
+        page = text_of(await response.text())
+        assert response.status == 422
+        assert "We now keep less." in page
+        assert "changed this text while it was open here" in page
+        assert "Set-Cookie" not in response.headers
+    async with site.app[DATABASE].read() as conn:
+        assert await invitations.consents(conn, site.invitation.id) == []
+    await site.accept_notice()
+    async with site.app[DATABASE].read() as conn:
+        accepted = await invitations.consents(conn, site.invitation.id)
+    assert {each.kind: each.version for each in accepted} == {
+        NoticeKind.PRIVACY: 2 if kind is NoticeKind.PRIVACY else 1,
+        NoticeKind.COOKIE: 2 if kind is NoticeKind.COOKIE else 1,
+    }
+
+
 async def test_the_device_cookie_belongs_to_this_link_alone(site: Site) -> None:
-    response = await site.post(f"{site.link}/notice", {"privacy": "yes"})
+    response = await site.post(f"{site.link}/notice", await site.notice_ticked())
     cookie = response.headers["Set-Cookie"]
     parts = {part.strip() for part in cookie.split(";")}
     assert cookie.startswith("greenroom_device=")
@@ -118,6 +143,19 @@ async def test_mistakes_stand_beside_their_fields_and_nothing_typed_is_lost(site
     assert "This is not a telephone number." in page
     assert 'value="robin@nowhere"' in page
     assert 'value="&lt;b&gt;call me&lt;/b&gt;"' in page
+    assert (await site.interview()).invitation.details == {}
+
+
+async def test_a_character_that_cannot_be_shown_is_a_mistake_beside_its_field_and_left_out(site: Site) -> None:
+    await site.accept_notice()
+    typed = {"name": "Ro\0bin", "email": "robin@example.com", "phone": "+358 40 123 4567"}
+    response = await site.post(f"{site.link}/details", typed)
+    page = await response.text()
+    assert response.status == 422
+    assert 'value="Robin"' in page
+    assert "had a character that cannot be shown" in page.split('id="mistake-name"')[1].split("</p>")[0]
+    assert 'value="+358 40 123 4567"' in page
+    assert "\0" not in page
     assert (await site.interview()).invitation.details == {}
 
 
@@ -178,6 +216,37 @@ async def test_a_start_that_fails_says_so_and_stays(site: Site, monkeypatch: pyt
     assert "could not be started" in await response.text()
 
 
+async def test_two_presses_on_start_both_lead_to_the_interview(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.accept_notice()
+    await site.fill_details()
+    hub = site.app[HUB]
+    start_interview = hub.start_interview
+
+    async def another_was_faster(invitation_id: str) -> bool:
+        assert await start_interview(invitation_id)
+        return await start_interview(invitation_id)
+
+    monkeypatch.setattr(hub, "start_interview", another_was_faster)
+    response = await site.post(f"{site.link}/start")
+    assert (response.status, response.headers["Location"]) == (303, f"{site.link}/interview")
+
+
+async def test_a_press_on_start_that_a_cancellation_overtook_leads_to_the_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.accept_notice()
+    await site.fill_details()
+
+    async def cancelled_meanwhile(invitation_id: str) -> bool:
+        async with site.app[DATABASE].write() as conn:
+            await invitations.cancel(conn, invitation_id, reason="", now_ms=START_MS)
+        return False
+
+    monkeypatch.setattr(site.app[HUB], "start_interview", cancelled_meanwhile)
+    response = await site.post(f"{site.link}/start")
+    assert (response.status, response.headers["Location"]) == (303, site.link)
+
+
 async def test_the_interview_page_may_use_the_camera_and_shows_no_question(site: Site) -> None:
     await site.start()
     response = await site.get(f"{site.link}/interview")
@@ -213,6 +282,12 @@ async def test_after_sending_the_link_shows_the_receipt_and_nothing_can_change(s
         response = await site.post(f"{site.link}/{path}", {"privacy": "yes", "name": "x"})
         assert response.headers["Location"] == f"{site.link}/receipt"
     assert (await site.get(f"{site.link}/interview")).headers["Location"] == f"{site.link}/receipt"
+
+
+async def test_the_receipt_says_until_when_the_answers_are_kept_and_whom_to_ask(site: Site) -> None:
+    await site.complete()
+    page = text_of(await (await site.get(f"{site.link}/receipt")).text())
+    assert "Kept Until you or Meadow Studio ask for its deletion; write to hiring@example.com" in page
 
 
 async def test_the_receipt_is_shown_on_any_device(site: Site) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import time
+from urllib.parse import unquote
 
 import pytest
-from aiohttp import WSServerHandshakeError
+from aiohttp import WSServerHandshakeError, web
+from yarl import URL
 
 from storage.states import InvitationStatus
-from tests.web.world import Site
+from tests.web.world import PASSWORD, Site
+from web import demo, forms, serving
 from web.keys import DATABASE, STATIC
 from web.logs import RedactingFormatter, redact
 from web.routes import ANYONE, SIGNED_IN, WITH_THE_LINK
@@ -82,7 +87,7 @@ async def test_what_another_site_began_is_refused(site: Site, headers: dict[str,
 async def test_what_our_own_pages_began_is_done(site: Site) -> None:
     here = f"http://{site.client.host}:{site.client.port}"
     for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": here}, {}):
-        response = await site.post(f"{site.link}/notice", {"privacy": "yes"}, headers=headers)
+        response = await site.post(f"{site.link}/notice", await site.notice_ticked(), headers=headers)
         assert response.status == 303
 
 
@@ -173,10 +178,98 @@ async def test_what_is_no_form_is_a_mistake_not_a_fault(site: Site) -> None:
         (b"{}", "application/json"),
         (b"a=b", "application/x-www-form-urlencoded; charset=nonsense"),
         (b"email=a%00b&password=x", "application/x-www-form-urlencoded"),
+        (b"email=\\ud800&password=x", "application/x-www-form-urlencoded; charset=unicode_escape"),
+        (b"email=a&password=x", "application/x-www-form-urlencoded; charset=utf-16"),
+        (b"email=a&password=x", "application/x-www-form-urlencoded; charset=latin-1"),
+        (b"email=%ED%A0%80&password=x", "application/x-www-form-urlencoded"),
+        (b"email=\xed\xa0\x80&password=x", "application/x-www-form-urlencoded"),
+        (b"&".join([b"a=b"] * 300), "application/x-www-form-urlencoded"),
     ]
     for body, kind in bodies:
         response = await site.client.post("/sign-in", data=body, headers={"Content-Type": kind}, allow_redirects=False)
         assert response.status in {400, 422}, (body, kind)
+
+
+@pytest.mark.parametrize("path", ["sign-in", "notice", "details"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"email=\\ud800&password=x", "application/x-www-form-urlencoded; charset=unicode_escape"),
+        (b"email=%ED%A0%80&name=%ED%A0%80&password=%ED%A0%80", "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_form_that_is_not_utf_8_is_refused_everywhere(site: Site, path: str, body: bytes, kind: str) -> None:
+    if path == "details":
+        await site.accept_notice()
+    url = "/sign-in" if path == "sign-in" else f"{site.link}/{path}"
+    response = await site.client.post(url, data=body, headers={"Content-Type": kind}, allow_redirects=False)
+    assert response.status == 400
+
+
+async def test_a_form_may_say_that_it_is_utf_8(site: Site) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    body = f"email={demo.EMAIL}&password={PASSWORD}"
+    response = await site.client.post("/sign-in", data=body, headers=headers, allow_redirects=False)
+    assert response.status == 303
+
+
+async def test_a_form_that_is_half_sent_is_not_waited_for_longer_than_its_time(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "READ_TIMEOUT_S", 0.2)
+    assert site.client.port is not None
+    reader, writer = await asyncio.open_connection(site.client.host, site.client.port)
+    head = "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    writer.write(f"{head}Content-Length: 100\r\n\r\nemail=a".encode())
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"</html>")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"Connection: close" in answer
+    assert b"did not arrive in time" in answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_half_sent_head_is_not_held_open(site: Site, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(serving, "IDLE_TIMEOUT_S", 0.3)
+    app = web.Application()
+    runner = serving.runner_of(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 408, 413, 429, 503])
+async def test_below_a_candidates_link_every_error_is_a_candidates_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    errors = {400: web.HTTPBadRequest, 403: web.HTTPForbidden, 408: web.HTTPRequestTimeout}
+    errors |= {429: web.HTTPTooManyRequests, 503: web.HTTPServiceUnavailable}
+
+    def refused(*_: object, **__: object) -> None:
+        if status == 405:
+            raise web.HTTPMethodNotAllowed("POST", ["GET"])
+        if status == 413:
+            raise web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2)
+        raise errors[status]
+
+    monkeypatch.setattr("web.candidate.before_start.page", refused)
+    monkeypatch.setattr("web.sign_in.page", refused)
+    theirs = await site.get(f"{site.link}/notice")
+    page = await theirs.text()
+    assert theirs.status == status
+    assert 'class="candidate' in page
+    assert "recruiter.css" not in page
+    assert "<h1>" in page and "<code>" not in page
+    assert 'class="candidate' not in await (await site.get("/sign-in")).text()
 
 
 async def test_the_access_log_holds_no_token(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -184,8 +277,12 @@ async def test_the_access_log_holds_no_token(site: Site, caplog: pytest.LogCaptu
     with caplog.at_level(logging.DEBUG):
         for path in ("", "/notice", "/takes/abc", "/nowhere"):
             await site.get(site.link + path)
+        for prefix in ("/%69/", "/%2569/", "/%2Fi%2F", "/x?next=%2Fi%2F", "/"):
+            await site.get(URL(prefix + token, encoded=True))
+            await site.get(URL(prefix + "".join(f"%{ord(sign):02X}" for sign in token), encoded=True))
     lines = [RedactingFormatter("%(message)s").format(record) for record in caplog.records]
-    assert not [line for line in lines if token in line]
+    assert len(lines) >= 14
+    assert not [line for line in lines if token in unquote(unquote(unquote(line)))]
 
 
 @pytest.mark.parametrize(
@@ -197,10 +294,23 @@ async def test_the_access_log_holds_no_token(site: Site, caplog: pytest.LogCaptu
         ("http://x/i/abc?y=1", "http://x/i/…?y=1"),
         ("next=%2Fi%2Fabc", "next=%2Fi%2F…"),
         ("/interviews/abc", "/interviews/abc"),
+        ("/%69/abc", "/%69/…"),
+        ("%252Fi%252fabc", "%252Fi%252f…"),
+        ("x" * 42, "x" * 42),
+        (f"a {'x' * 43} b", "a … b"),
+        (f"a {'%78' * 43} b", "a … b"),
+        (f"a {'%25252578' * 43} b", "a … b"),
+        ("/interviews/0123456789abcdef0123456789abcdef", "/interviews/0123456789abcdef0123456789abcdef"),
     ],
 )
 def test_tokens_are_cut_out_of_any_line(text: str, redacted: str) -> None:
     assert redact(text) == redacted
+
+
+def test_a_line_made_to_be_slow_is_redacted_at_once() -> None:
+    began = time.perf_counter()
+    redact("/" + "%2525" * 20_000 + "/" + "%25" * 20_000 + "x" * 42)
+    assert time.perf_counter() - began < 1
 
 
 async def test_the_server_says_when_it_is_well(site: Site) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from storage import events, interviews, invitations
+from storage.answers import LEDGER_LIMIT
 from tests.web.world import START_MS, Site, text_of
 from web import demo
 from web.keys import DATABASE
@@ -30,13 +31,25 @@ async def test_the_list_shows_candidate_job_template_and_status(site: Site) -> N
         assert words in page
 
 
-async def test_the_list_shows_progress_once_an_interview_runs(site: Site) -> None:
-    answers = await site.start()
-    await site.keep_take(site.invitation, answers[0], b"x")
+async def test_the_list_shows_how_many_answers_were_sent(site: Site) -> None:
+    await site.complete()
     await site.sign_in()
     page = text_of(await (await site.get("/interviews")).text())
-    assert "Active" in page
-    assert "1 of 3" in page
+    assert "Completed" in page
+    assert "2 of 3" in page
+
+
+async def test_the_list_does_not_tell_how_many_drafts_there_are(site: Site) -> None:
+    await site.start()
+    await site.sign_in()
+    before = text_of(await (await site.get("/interviews")).text())
+    await site.keep_take(site.invitation, (await site.interview()).answers[0], b"x")
+    assert text_of(await (await site.get("/interviews")).text()) == before
+    assert "Active" in before
+    assert " of 3" not in before
+    async with site.app[DATABASE].write() as conn:
+        assert await invitations.cancel(conn, site.invitation.id, reason="", now_ms=START_MS)
+    assert " of 3" not in text_of(await (await site.get("/interviews")).text())
 
 
 async def test_an_empty_list_says_what_interviews_are(site: Site) -> None:
@@ -103,6 +116,39 @@ async def test_the_review_page_plays_what_was_sent_and_names_what_was_missed(sit
     assert "Missed" in words
     assert "Question missed: no attempt was left" in words
     assert "robin@example.com" in words
+
+
+async def test_the_ledger_is_shown_whole_however_long(site: Site) -> None:
+    await site.complete()
+    answer = (await site.interview()).answers[0]
+    async with site.app[DATABASE].write() as conn:
+        for number in range(LEDGER_LIMIT + 20):
+            await interviews.write_ledger(conn, answer.id, START_MS + number, "reveal", {})
+    await site.sign_in()
+    page = await (await site.get(f"/interviews/{site.invitation.id}")).text()
+    assert page.split('id="shown-2"')[0].count("Question shown") == LEDGER_LIMIT + 20
+
+
+async def test_a_step_of_the_ledger_has_the_time_at_which_it_happened(site: Site) -> None:
+    await site.complete()
+    answer = (await site.interview()).answers[0]
+    async with site.app[DATABASE].write() as conn:
+        began = {"at_ms": START_MS - 7_000, "attempts_used": 1}
+        await interviews.write_ledger(conn, answer.id, START_MS, "recording", began)
+        await interviews.write_ledger(conn, answer.id, START_MS, "draft", {"at_ms": "nonsense"})
+    await site.sign_in()
+    page = text_of(await (await site.get(f"/interviews/{site.invitation.id}")).text())
+    assert "14:13:13 Recording began (attempt 1)" in page
+    assert "14:13:20 Recording verified and kept" in page
+
+
+async def test_the_sound_of_each_recording_is_drawn_for_the_eye_alone(site: Site) -> None:
+    take = (await site.complete())[0]
+    await site.sign_in()
+    page = await (await site.get(f"/interviews/{site.invitation.id}")).text()
+    place = f'<div class="waveform" data-waveform="/interviews/{site.invitation.id}/takes/{take.id}/waveform"'
+    assert f'{place} aria-hidden="true" hidden>' in page
+    assert page.count('class="waveform"') == 2
 
 
 @pytest.mark.parametrize(("asked", "shown"), [("2", 2), ("3", 3), ("9", 1), ("x", 1), ("", 1), ("²", 1)])

@@ -11,11 +11,25 @@ from storage import logins, users
 from tests.web.world import PASSWORD, PASSWORD_HASH, Client, NoRecorders, Site, StillClock, text_of
 from web import demo, passwords
 from web.app import compose
+from web.attempts import pause_after, tallies_of
 from web.data_folder import open_folder
 from web.keys import DATABASE
 from web.passwords import MOST_WAITING, Passwords, PasswordsBusy
 from web.settings import Settings, SignIn
-from web.sign_in import local_path, pause_after
+from web.sign_in import local_path
+
+Elsewhere = Callable[[str], None]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    """Lets what is asked from then on come from the address named."""
+
+    def move(address: str) -> None:
+        monkeypatch.setattr("web.sign_in.client_address", lambda request, proxies: address)
+
+    return move
+
 
 PAGES = ["/", "/interviews", "/interviews/abc", "/interviews/abc/takes/def", "/account/logins"]
 
@@ -139,6 +153,56 @@ async def test_an_unknown_account_is_slowed_like_a_known_one(site: Site) -> None
     assert (await site.sign_in(email=" Nobody@Example.com ")).status == 429
 
 
+async def test_a_stranger_who_knows_an_account_does_not_keep_its_owner_out(site: Site, elsewhere: Elsewhere) -> None:
+    elsewhere("203.0.113.66")
+    for _ in range(60):
+        assert (await site.sign_in(password="wrong")).status in {422, 429}
+        site.clock.now_ms += 20_000
+    assert (await site.sign_in()).status == 429
+    elsewhere("198.51.100.7")
+    assert (await site.sign_in()).status == 303
+
+
+async def test_many_strangers_slow_an_account_for_seconds_only(site: Site, elsewhere: Elsewhere) -> None:
+    for number in range(110):
+        elsewhere(f"203.0.113.{number}")
+        assert (await site.sign_in(password="wrong")).status == (422 if number < 100 else 429)
+    elsewhere("198.51.100.7")
+    refused = await site.sign_in()
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "2")
+    site.clock.now_ms += 2001
+    assert (await site.sign_in()).status == 303
+
+
+async def test_where_the_owner_is_signed_in_strangers_elsewhere_slow_nothing(site: Site, elsewhere: Elsewhere) -> None:
+    elsewhere("198.51.100.7")
+    await site.sign_in()
+    for number in range(101):
+        elsewhere(f"203.0.113.{number}")
+        await site.sign_in(password="wrong")
+    elsewhere("198.51.100.8")
+    assert (await site.sign_in()).status == 429
+    elsewhere("198.51.100.7")
+    assert (await site.sign_in()).status == 303
+
+
+async def test_failures_are_kept_in_a_bounded_number(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "FAILURES_KEPT", 5)
+    async with site.app[DATABASE].write() as conn:
+        for number in range(20):
+            await logins.note_failure(conn, f"account:{number}", site.clock.now_ms)
+        kept = [await logins.failures_since(conn, f"account:{number}", 0) for number in range(20)]
+    assert kept == [0] * 14 + [1] * 6
+
+
+async def test_an_address_with_a_character_that_cannot_be_shown_is_a_mistake_of_its_field(site: Site) -> None:
+    response = await site.sign_in(email="al\0ex@example.com")
+    page = await response.text()
+    assert response.status == 422
+    assert "had a character that cannot be shown" in page.split('id="email-mistake"')[1].split("</p>")[0]
+    assert 'value="alex@example.com"' in page
+
+
 async def test_one_address_that_tries_many_accounts_is_slowed(site: Site) -> None:
     for number in range(20):
         assert (await site.sign_in(email=f"guess{number}@example.com")).status == 422
@@ -148,10 +212,11 @@ async def test_one_address_that_tries_many_accounts_is_slowed(site: Site) -> Non
 
 
 def test_the_pause_grows_and_is_bounded() -> None:
-    rules = SignIn()
-    pauses = [pause_after(failures, 3, rules) for failures in range(2, 14)]
+    tallies = tallies_of("a@example.com", "203.0.113.9", SignIn())
+    pauses = [pause_after(failures, tallies.account_here) for failures in range(2, 14)]
     assert pauses == [0, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
-    assert pause_after(100_000, 3, rules) == 300
+    assert pause_after(100_000, tallies.account_here) == 300
+    assert [pause_after(failures, tallies.everywhere) for failures in (99, 100, 101, 102, 1000)] == [0, 2, 4, 4, 4]
 
 
 async def test_a_flood_of_attempts_is_refused_before_it_costs_anything() -> None:

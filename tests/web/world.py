@@ -100,8 +100,14 @@ class Site:
     async def sign_in(self, email: str = demo.EMAIL, password: str = PASSWORD, wanted: str = "") -> ClientResponse:
         return await self.post("/sign-in", {"email": email, "password": password, "next": wanted})
 
+    async def notice_ticked(self, link: str | None = None) -> dict[str, str]:
+        """The form of the notice as it is shown now, ticked."""
+        page = await (await self.get(f"{link or self.link}/notice")).text()
+        hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]+)">', page)
+        return {**dict(hidden), "privacy": "yes"}
+
     async def accept_notice(self, link: str | None = None) -> None:
-        response = await self.post(f"{link or self.link}/notice", {"privacy": "yes"})
+        response = await self.post(f"{link or self.link}/notice", await self.notice_ticked(link))
         assert response.status == 303
 
     async def fill_details(self, link: str | None = None) -> None:

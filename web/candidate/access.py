@@ -89,12 +89,13 @@ def by_token(handler: CandidateHandler) -> Handler:
         token = request.match_info["token"]
         if not looks_like_token(token):
             not_found()
-        return await handler(request, await _visit(request, token))
+        return await handler(request, await visit_of(request, token))
 
     return found
 
 
-async def _visit(request: web.Request, token: str) -> Visit:
+async def visit_of(request: web.Request, token: str) -> Visit:
+    """What the link opens at this moment, read anew. Ends with 404 for an unknown token."""
     app, now_ms = request.app, request.app[NOW_MS]()
     async with app[DATABASE].read() as conn:
         invitation = await invitations.by_token_sha256(conn, token_sha256(token))

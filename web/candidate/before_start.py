@@ -8,10 +8,11 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import events, invitations, organisations
+from storage.invitations import Invitation
 from storage.organisations import Notice
 from storage.schema import NoticeKind
 from web.candidate import form
-from web.candidate.access import DEVICE_COOKIE, Visit
+from web.candidate.access import DEVICE_COOKIE, Visit, visit_of
 from web.candidate.contexts import DetailsPage, Field, IntroductionPage, NoticePage, Summary
 from web.candidate.interview import ended_page
 from web.candidate.steps import Step
@@ -40,29 +41,26 @@ async def notice_form(request: web.Request, visit: Visit) -> web.StreamResponse:
 
 
 async def accept_notice(request: web.Request, visit: Visit) -> web.StreamResponse:
-    """POST /i/{token}/notice: both texts are accepted by the one press; this device is marked."""
+    """POST /i/{token}/notice: both texts are accepted by the one press; this device is marked.
+
+    A consent names a text that was shown: a form that names another than the current one is shown again.
+    """
     visit.require(Step.NOTICE)
-    if not (await typed(request)).get("privacy"):
-        return await _notice_page(request, visit, "Tick the box to go on: nothing is asked of you before that.")
-    app, now_ms, invitation = request.app, request.app[NOW_MS](), visit.invitation
+    fields = await typed(request)
+    app, now_ms = request.app, request.app[NOW_MS]()
     async with app[DATABASE].write() as conn:
-        for kind in (NoticeKind.PRIVACY, NoticeKind.COOKIE):
-            notice = await _notice(conn, visit, kind)
-            if await invitations.accept_notice(conn, invitation.id, notice_id=notice.id, now_ms=now_ms):
-                await events.append(
-                    conn,
-                    organisation_id=invitation.organisation_id,
-                    at_ms=now_ms,
-                    actor=f"candidate:{invitation.id}",
-                    kind="notice.accepted",
-                    subject_kind="invitation",
-                    subject_id=invitation.id,
-                    detail={"kind": notice.kind, "version": notice.version, "language": notice.language},
-                )
+        notices = await _notices(conn, visit)
+        shown = all(fields.get(f"{notice.kind}_notice") == notice.id for notice in notices)
+        if shown and fields.get("privacy"):
+            await _accept(conn, visit.invitation, notices, now_ms)
+    if not shown:
+        return await _notice_page(request, visit, None, changed=True)
+    if not fields.get("privacy"):
+        return await _notice_page(request, visit, "Tick the box to go on: nothing is asked of you before that.")
     response = web.Response(status=303, headers={"Location": visit.base})
     response.set_cookie(
         DEVICE_COOKIE,
-        device_mark(app[FOLDER].secret, invitation.id, invitation.generation),
+        device_mark(app[FOLDER].secret, visit.invitation.id, visit.invitation.generation),
         max_age=DEVICE_KEPT_S,
         path=visit.base,
         secure=app[SETTINGS].https,
@@ -70,6 +68,21 @@ async def accept_notice(request: web.Request, visit: Visit) -> web.StreamRespons
         samesite="Lax",
     )
     return response
+
+
+async def _accept(conn: AsyncConnection, invitation: Invitation, notices: list[Notice], now_ms: int) -> None:
+    for notice in notices:
+        if await invitations.accept_notice(conn, invitation.id, notice_id=notice.id, now_ms=now_ms):
+            await events.append(
+                conn,
+                organisation_id=invitation.organisation_id,
+                at_ms=now_ms,
+                actor=f"candidate:{invitation.id}",
+                kind="notice.accepted",
+                subject_kind="invitation",
+                subject_id=invitation.id,
+                detail={"kind": notice.kind, "version": notice.version, "language": notice.language},
+            )
 
 
 async def details_form(request: web.Request, visit: Visit) -> web.StreamResponse:
@@ -110,13 +123,21 @@ async def start(request: web.Request, visit: Visit) -> web.StreamResponse:
         raise web.HTTPSeeOther(visit.path(Step.INTERVIEW))
     visit.require(Step.INTRODUCTION)
     if not await request.app[HUB].start_interview(visit.invitation.id):
-        return _introduction_page(request, visit, _START_REFUSED, 409)
+        now = await visit_of(request, visit.token)  # another press, or its end, may have come between
+        if now.furthest is Step.INTRODUCTION:
+            return _introduction_page(request, now, _START_REFUSED, 409)
+        raise web.HTTPSeeOther(now.path(now.furthest))
     raise web.HTTPSeeOther(visit.path(Step.INTERVIEW))
 
 
 def paragraphs(text: str) -> list[str]:
     """The text at its empty lines."""
     return [" ".join(part.split()) for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
+
+
+async def _notices(conn: AsyncConnection, visit: Visit) -> list[Notice]:
+    """The present privacy and cookie texts, in this order."""
+    return [await _notice(conn, visit, kind) for kind in (NoticeKind.PRIVACY, NoticeKind.COOKIE)]
 
 
 async def _notice(conn: AsyncConnection, visit: Visit, kind: NoticeKind) -> Notice:
@@ -128,18 +149,20 @@ async def _notice(conn: AsyncConnection, visit: Visit, kind: NoticeKind) -> Noti
     raise LookupError(f"organisation {visit.invitation.organisation_id} has no {kind} notice")
 
 
-async def _notice_page(request: web.Request, visit: Visit, error: str | None) -> web.Response:
+async def _notice_page(request: web.Request, visit: Visit, error: str | None, *, changed: bool = False) -> web.Response:
     async with request.app[DATABASE].read() as conn:
-        privacy = await _notice(conn, visit, NoticeKind.PRIVACY)
-        cookie = await _notice(conn, visit, NoticeKind.COOKIE)
+        privacy, cookie = await _notices(conn, visit)
     context = NoticePage(
         **visit.common(Step.NOTICE),
+        privacy_id=privacy.id,
         privacy_text=paragraphs(privacy.text),
+        cookie_id=cookie.id,
         cookie_text=cookie.text,
+        changed=changed,
         error=error,
         ticked=False,
     )
-    return page(request, "candidate/notice.html", context, status=422 if error else 200)
+    return page(request, "candidate/notice.html", context, status=422 if error or changed else 200)
 
 
 def _details_page(request: web.Request, visit: Visit, fields: list[Field], status: int) -> web.Response:

@@ -25,10 +25,16 @@ class CandidatePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticePage(CandidatePage):
-    """For notice.html: both texts, and what was wrong with the press before."""
+    """For notice.html: both texts with the ids that the form posts, and what was wrong with the press before.
 
+    `changed`: the press was for texts that are no longer the current ones.
+    """
+
+    privacy_id: str
     privacy_text: list[str]
+    cookie_id: str
     cookie_text: str
+    changed: bool
     error: str | None
     ticked: bool
 

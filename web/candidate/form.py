@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from storage.shapes import DetailsField
 from web.candidate.contexts import Field
+from web.forms import printable
 
 LONGEST = 200
 
@@ -35,7 +36,7 @@ def is_email(text: str) -> bool:
 
 def _checked(field: DetailsField, typed: str) -> Field:
     value = " ".join(typed.split())
-    return _field(field, value or typed, _mistake(field, value))
+    return _field(field, printable(value) or printable(typed), _mistake(field, value))
 
 
 def _mistake(field: DetailsField, value: str) -> str | None:
@@ -44,7 +45,7 @@ def _mistake(field: DetailsField, value: str) -> str | None:
     if len(value) > LONGEST:
         return f"This is {len(value)} characters long; at most {LONGEST} fit."
     if not value.isprintable():
-        return "This has a character that cannot be shown. Type it again."
+        return "This had a character that cannot be shown. It was left out: check what is here now."
     if field["kind"] == "email" and not is_email(value):
         return "This is not an e-mail address. It looks like name@example.com."
     if field["kind"] == "tel" and not _TEL.fullmatch(value):

@@ -20,7 +20,10 @@ class FramedPage:
 
 @dataclass(frozen=True, slots=True)
 class InterviewLine:
-    """One row of the table. `happened` says what the time in the last column is of."""
+    """One row of the table. `happened` says what the time in the last column is of.
+
+    `answered` is None until the answers were sent: how far a candidate is, is theirs alone (C24).
+    """
 
     id: str
     candidate_name: str
@@ -28,9 +31,8 @@ class InterviewLine:
     job_title: str
     template_name: str
     status: Pill
-    answered: int
+    answered: int | None
     questions: int
-    started: bool
     happened: str
     at_ms: int
 
@@ -60,6 +62,7 @@ class Recording:
     id: str
     url: str
     poster_url: str | None
+    waveform_url: str | None
     duration_ms: int
     audio_only: bool
     verdict: Pill

@@ -7,6 +7,7 @@ from aiohttp import web
 from storage import invitations, organisations
 from storage.invitations import InterviewListRow
 from storage.logins import Login
+from storage.states import InvitationStatus
 from web.keys import DATABASE
 from web.recruiter.contexts import InterviewLine, InterviewsPage
 from web.recruiter.wording import STATUSES, last_step
@@ -61,9 +62,8 @@ def _line(row: InterviewListRow) -> InterviewLine:
         job_title=row.job_title,
         template_name=row.template_name,
         status=STATUSES[row.status],
-        answered=row.answered,
+        answered=row.answered if row.status is InvitationStatus.COMPLETED else None,
         questions=row.questions,
-        started=row.started_at_ms is not None,
         happened=happened,
         at_ms=at_ms,
     )

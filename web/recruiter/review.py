@@ -28,7 +28,7 @@ async def review(request: web.Request, login: Login) -> web.StreamResponse:
         invitation = await _own_invitation(conn, request, login)
         version = await templates.version(conn, invitation.version_id)
         submitted = await interviews.submitted(conn, invitation.id)
-        ledgers = {answer.answer_id: await interviews.ledger(conn, answer.answer_id) for answer in submitted}
+        ledgers = {answer.answer_id: await _whole_ledger(conn, answer.answer_id) for answer in submitted}
     if submitted and request.method == "GET":
         await _note_view(request, login, invitation, now_ms)
     answers = [_answer(invitation, answer, ledgers[answer.answer_id]) for answer in submitted]
@@ -67,6 +67,11 @@ async def _note_view(request: web.Request, login: Login, invitation: Invitation,
         )
 
 
+async def _whole_ledger(conn: AsyncConnection, answer_id: str) -> list[LedgerEntry]:
+    """Every step of the answer, in the order they were written."""
+    return [entry async for entries in interviews.ledger_pages(conn, answer_id) for entry in entries]
+
+
 def _details(invitation: Invitation, version: TemplateVersion) -> list[tuple[str, str]]:
     """What the candidate typed, by the form's own labels; empty fields left out."""
     typed = invitation.details
@@ -93,11 +98,12 @@ def _answer(invitation: Invitation, answer: SubmittedAnswer, ledger: list[Ledger
         recording=_recording(invitation, answer.take) if answer.take else None,
         ledger=[
             LedgerLine(
-                at_ms=entry.at_ms,
-                clock=f"{datetime.fromtimestamp(entry.at_ms / 1000, zone):%H:%M:%S}",
+                at_ms=at_ms,
+                clock=f"{datetime.fromtimestamp(at_ms / 1000, zone):%H:%M:%S}",
                 sentence=wording.ledger_sentence(entry),
             )
             for entry in ledger
+            for at_ms in (wording.happened_at_ms(entry),)
         ],
     )
 
@@ -119,6 +125,7 @@ def _recording(invitation: Invitation, take: TakeRow) -> Recording:
         id=take.id,
         url=url,
         poster_url=f"{url}/poster" if take.poster else None,
+        waveform_url=f"{url}/waveform" if take.waveform else None,
         duration_ms=take.duration_ms,
         audio_only=take.media_type.startswith("audio/"),
         verdict=wording.verdict(take.verdict),

@@ -107,6 +107,12 @@ _REASONS: Mapping[str, str] = {
 }
 
 
+def happened_at_ms(entry: LedgerEntry) -> int:
+    """When the step happened, where the recorder said so; else when it was written down."""
+    at_ms = entry.detail.get("at_ms")
+    return at_ms if isinstance(at_ms, int) and 0 < at_ms <= entry.at_ms else entry.at_ms
+
+
 def ledger_sentence(entry: LedgerEntry) -> str:
     """One step of an answer's ledger, for a reviewer."""
     try:
@@ -133,7 +139,10 @@ def _sentence(kind: LedgerKind, detail: Mapping[str, Any]) -> str:
         case LedgerKind.OUTAGE:
             return "Connection lost; the answer clock stands still"
         case LedgerKind.OUTAGE_ENDED:
-            return f"Connection back after {span(_seconds(detail, 'outage_ms'))}, not charged"
+            lasted = span(_seconds(detail, "outage_ms"))
+            if detail.get("ended_take"):
+                return f"No connection for {lasted}, not charged; the recording ended"
+            return f"Connection back after {lasted}, not charged"
         case LedgerKind.SAVING:
             return f"Recording ended after {length(_ms(detail, 'elapsed_ms'))}: {_named(_ENDS, detail, 'reason')}"
         case LedgerKind.DRAFT:

@@ -17,7 +17,7 @@ export class Camera {
   /**
    * @param {{ iceServers: RTCIceServer[], maxBitrateBps: number }} settings
    * @param {{
-   *   mayOffer: () => boolean, offer: (sdp: string) => void, takeRuns: () => boolean,
+   *   mayOffer: () => boolean, offer: (sdp: string, number: number) => void, takeRuns: () => boolean,
    *   changed: () => void, devices: () => void, muted: (kind: Kind, muted: boolean) => void,
    * }} to
    */
@@ -100,9 +100,13 @@ export class Camera {
     if (this.on && told === "none" && this.to.mayOffer()) this.publisher.forgotten();
   }
 
-  /** The server refused our offer. @param {string} code */
-  offerRefused(code) {
-    this.publisher.refused(RETRY_OFFER.has(code));
+  /**
+   * The server refused an offer of ours; false when that was not the newest, and so is nobody's concern.
+   * @param {string} code
+   * @param {number | null} number
+   */
+  offerRefused(code, number) {
+    return this.publisher.refused(number, RETRY_OFFER.has(code));
   }
 
   /** A device went away. A running recording goes on with the other. @param {Kind} kind */

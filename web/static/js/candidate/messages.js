@@ -24,16 +24,17 @@
  *   sending_problems: string[], can_send: boolean, questions: Question[],
  * }} State The whole interview.
  *
- * @typedef {{ type: "answer", sdp: string }} Answer
+ * @typedef {{ type: "answer", sdp: string, number: number }} Answer To the offer of this number.
  * @typedef {{
  *   type: "progress", question: string, elapsed_ms: number, remaining_ms: number, safe_ms: number,
  *   level: number, packets_lost: number,
  * }} Progress What the server's disk holds, once a second while recording.
  * @typedef {{ type: "superseded" }} Superseded
- * @typedef {{ type: "error", code: string, message: string, about: string | null }} Refusal
+ * @typedef {{ type: "error", code: string, message: string, about: string | null, number: number | null }} Refusal
  * @typedef {State | Answer | Progress | Superseded | Refusal} Told
  *
- * @typedef {{ type: "take_over" } | { type: "send" } | { type: "confirm" } | { type: "offer", sdp: string }
+ * @typedef {{ type: "take_over" } | { type: "send" } | { type: "confirm" }
+ *   | { type: "offer", sdp: string, number: number }
  *   | { type: "reveal" | "record" | "stop" | "remove", question: string }} Ask
  */
 

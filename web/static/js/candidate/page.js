@@ -1,17 +1,14 @@
 /**
- * The live page: joins the socket, the camera and the views. What may happen is the server's word;
- * this module asks, remembers what was told, and draws it again after every change.
+ * The live page: joins the socket, the camera and the view. What may happen is the server's word;
+ * this module asks, remembers what was told, and has it drawn again after every change.
  */
 
 import { Camera } from "./camera.js";
 import { Clocks } from "./clock.js";
-import { held, plan, settled } from "./phase.js";
-import { family } from "./remedies.js";
+import { after, held, settled, takeRuns } from "./phase.js";
 import { Signalling } from "./signalling.js";
-import { CardView } from "./view_card.js";
-import { FrameView } from "./view_frame.js";
+import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
-import { ReviewView, StripView } from "./view_review.js";
 
 /** @typedef {import("./messages.js").State} State */
 /** @typedef {import("./messages.js").Question} Question */
@@ -30,7 +27,6 @@ class Page {
     const settings = root.dataset;
     this.link = settings["link"] ?? "";
     this.receiptPath = settings["receiptPath"] ?? this.link;
-    const takeBase = settings["takeBase"] ?? "";
 
     /** @type {State | null} */
     this.state = null;
@@ -45,34 +41,25 @@ class Page {
     this.heardAtMs = 0;
     this.clocks = new Clocks();
 
-    this.frame = new FrameView();
-    this.card = new CardView(
+    this.camera = new Camera(
+      { iceServers: JSON.parse(settings["iceServers"] ?? "[]"), maxBitrateBps: Number(settings["maxBitrateBps"]) },
       {
-        takeBase,
-        browser: family(navigator.userAgent, navigator.maxTouchPoints),
-        audioOnlyAllowed: settings["audioOnlyAllowed"] === "yes",
+        mayOffer: () => this.signalling.connection === "open" && !this.state?.elsewhere && !takeRuns(this.state),
+        offer: (sdp, number) => void this.signalling.ask({ type: "offer", sdp, number }),
+        takeRuns: () => takeRuns(this.state),
+        changed: () => this.draw(),
+        devices: () => void this.view.listDevices(),
+        muted: (kind, muted) =>
+          this.#refuse(muted ? `Your system muted the ${kind}. A switch or another app may be why.` : ""),
       },
-      { pressed: (press) => this.#pressed(press), chosen: (kind, id) => void this.camera.choose(kind, id) },
     );
-    this.strip = new StripView((id) => this.#open(id));
-    this.review = new ReviewView(takeBase, settings["company"] ?? "", {
+    this.view = new PageView(settings, this.camera, this.clocks, {
+      pressed: (press) => this.#pressed(press),
       open: (id) => this.#open(id),
       send: () => this.#send(),
       confirm: () => this.#ask({ type: "confirm" }),
       remove: (id) => this.#ask({ type: "remove", question: id }),
     });
-    this.camera = new Camera(
-      { iceServers: JSON.parse(settings["iceServers"] ?? "[]"), maxBitrateBps: Number(settings["maxBitrateBps"]) },
-      {
-        mayOffer: () => this.signalling.connection === "open" && !this.state?.elsewhere && !this.#takeRuns(),
-        offer: (sdp) => void this.signalling.ask({ type: "offer", sdp }),
-        takeRuns: () => this.#takeRuns(),
-        changed: () => this.draw(),
-        devices: () => void this.#listDevices(),
-        muted: (kind, muted) =>
-          this.#refuse(muted ? `Your system muted the ${kind}. A switch or another app may be why.` : ""),
-      },
-    );
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.signalling = new Signalling(`${scheme}//${location.host}${settings["livePath"] ?? ""}`, {
       told: (message) => this.#told(message),
@@ -87,7 +74,7 @@ class Page {
     // A page that comes back from the browser's memory has a dead socket and a stopped camera: begin anew.
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
     window.addEventListener("beforeunload", (event) => {
-      if (this.#takeRuns() && !this.leaving) event.preventDefault();
+      if (takeRuns(this.state) && !this.leaving) event.preventDefault();
     });
     setInterval(() => this.#tick(), TICK_MS);
     this.signalling.connect();
@@ -103,15 +90,15 @@ class Page {
         this.#stateTold(message);
         break;
       case "answer":
-        void this.camera.publisher.accept(message.sdp);
+        void this.camera.publisher.accept(message.sdp, message.number);
         break;
       case "progress":
         this.progress = message;
         this.clocks.answer.correct(message.remaining_ms, true);
         break;
       case "error":
-        if (message.about === "offer") this.camera.offerRefused(message.code);
-        if (message.about === "send" || message.about === "confirm") this.review.closeDialogs();
+        if (message.about === "offer" && !this.camera.offerRefused(message.code, message.number)) break;
+        if (message.about === "send" || message.about === "confirm") this.view.review.closeDialogs();
         if (message.code !== "take_running" && message.code !== "offer_replaced") this.#refuse(message.message);
         break;
       case "superseded":
@@ -139,7 +126,7 @@ class Page {
     const busy = held(state.questions);
     if (busy) {
       this.chosen = busy.id;
-      this.review.closeDialogs();
+      this.view.review.closeDialogs();
     } else if (this.chosen !== "review" && !state.questions.some((question) => question.id === this.chosen)) {
       this.chosen = state.questions.find((question) => !settled(question))?.id ?? "review";
     }
@@ -192,11 +179,11 @@ class Page {
         this.retaking = "";
         break;
       case "remove":
-        this.review.openRemoveDialog(question);
+        this.view.review.openRemoveDialog(question);
         break;
       case "keep":
       case "next":
-        this.#open(this.#after(question));
+        this.#open(after(this.state, question));
         break;
       case "camera-off":
         this.camera.close();
@@ -208,7 +195,7 @@ class Page {
   #send() {
     const sending = this.state?.sending;
     if (sending === "idle" || sending === "refused") this.#ask({ type: "send" });
-    if (!this.refusal) this.review.openSendDialog();
+    if (!this.refusal) this.view.review.openSendDialog();
   }
 
   #useThisTab() {
@@ -237,37 +224,23 @@ class Page {
     this.retaking = "";
     this.refusal = null;
     this.draw();
-    (id === "review" ? this.review.title : this.card.question.title).focus();
-    window.scrollTo({ top: 0 });
+    this.view.toTop(id === "review");
   }
 
   // Drawing.
 
   draw() {
-    const state = this.state;
-    const connection = this.signalling.connection;
-    const shown = this.#shown();
-    this.card.question.root.hidden = shown !== "question";
-    this.review.root.hidden = shown !== "review";
-    this.frame.draw(shown, {
-      reconnecting: connection === "reconnecting",
-      closingMs: state && state.closing_ms !== null ? this.clocks.closing.leftMs() : null,
+    this.view.draw({
+      state: this.state,
+      connection: this.signalling.connection,
+      shown: this.#shown(),
+      question: this.#current(),
+      chosen: this.chosen,
+      retaking: this.retaking,
+      media: this.#media(),
+      progress: this.progress,
+      refusal: this.refusal,
     });
-    this.card.stage.show(this.camera.stream);
-    if (shown !== "review") this.review.pause();
-    if (shown !== "question") this.card.left();
-    const question = this.#current();
-    if (!state || (shown !== "question" && shown !== "review")) {
-      this.frame.stamp(shown, false);
-      return;
-    }
-    this.strip.draw(state, this.chosen, held(state.questions) !== null);
-    if (shown === "review") {
-      this.review.draw(state, connection === "open", this.refusal?.text ?? "");
-      this.frame.stamp("review", false);
-    } else if (question) {
-      this.#drawQuestion(state, question);
-    }
   }
 
   /** @returns {Shown} */
@@ -280,50 +253,14 @@ class Page {
     return this.chosen === "review" ? "review" : "question";
   }
 
-  /** @param {State} state @param {Question} question */
-  #drawQuestion(state, question) {
-    const after = this.#after(question);
-    const following = state.questions.find((one) => one.id === after);
-    const drawn = plan(question, {
-      camera: this.camera.standing,
-      media: this.#media(),
-      retaking: this.retaking === question.id,
-      next: following ? `Next: question ${following.number}.` : "Next: watch your answers once more, and send them.",
-    });
-    this.frame.stamp(drawn.phase, drawn.stage);
-    this.card.draw(
-      {
-        question,
-        count: state.questions.length,
-        plan: drawn,
-        live: this.#media() === "live",
-        refusal: this.refusal,
-        nextLabel: following ? `Go to question ${following.number}` : "Go to review",
-      },
-      this.camera,
-    );
-    this.#tick();
-    this.frame.announce(question, drawn.phase, this.clocks.think.leftMs());
-  }
-
   #tick() {
     const question = this.#current();
     if (!question) return;
-    this.card.tick(question, this.clocks, this.progress, this.camera);
+    this.view.tick(question, this.progress);
     const silentMs = performance.now() - this.heardAtMs;
     if (question.state === "recording" && !question.stalled && this.progress && silentMs > SILENCE_MS) {
       this.signalling.lost();
     }
-  }
-
-  async #listDevices() {
-    const capture = this.camera.capture;
-    if (!capture.stream) return;
-    const devices = await capture.devices();
-    this.card.stage.drawDevices(devices, {
-      camera: capture.deviceId("camera"),
-      microphone: capture.deviceId("microphone"),
-    });
   }
 
   // Small facts.
@@ -334,19 +271,6 @@ class Page {
 
   #media() {
     return this.camera.media(this.state?.media ?? "none");
-  }
-
-  #takeRuns() {
-    const running = ["countdown", "recording"];
-    return this.state?.questions.some((question) => running.includes(question.state)) ?? false;
-  }
-
-  /** Where the next thing to do is, after this question: a question's id, or "review". @param {Question} question */
-  #after(question) {
-    const questions = this.state?.questions ?? [];
-    const order = [...questions.slice(question.number), ...questions.slice(0, question.number - 1)];
-    const closed = this.state?.closing_ms !== null;
-    return order.find((one) => !closed && !settled(one))?.id ?? "review";
   }
 
   /** @param {string} path */

@@ -4,6 +4,7 @@
  */
 
 /** @typedef {import("./messages.js").Question} Question */
+/** @typedef {import("./messages.js").State} State */
 /** @typedef {import("./messages.js").Media} Media */
 /** @typedef {import("./camera.js").Standing} Camera */
 /**
@@ -30,6 +31,23 @@ export function held(questions) {
 /** A question that has nothing left to do before sending. @param {Question} question */
 export function settled(question) {
   return question.state === "draft" || question.state === "missed" || question.state === "submitted";
+}
+
+/** A countdown or a recording runs. @param {State | null} state */
+export function takeRuns(state) {
+  return state?.questions.some((question) => question.state === "countdown" || question.state === "recording") ?? false;
+}
+
+/**
+ * Where the next thing to do is, after this question: a question's id, or "review".
+ * @param {State | null} state
+ * @param {Question} question
+ */
+export function after(state, question) {
+  const questions = state?.questions ?? [];
+  const order = [...questions.slice(question.number), ...questions.slice(0, question.number - 1)];
+  const closed = state?.closing_ms !== null;
+  return order.find((one) => !closed && !settled(one))?.id ?? "review";
 }
 
 /**

@@ -1,6 +1,8 @@
 /**
  * Camera and microphone on their way to the recorder: one RTCPeerConnection at a time, offers out, answers in.
- * A connection that is lost is replaced by a new one, when the server allows an offer. Never touches the document.
+ * A connection that is lost is replaced by a new one, when the server allows an offer. Offers are numbered, and an
+ * answer or a refusal counts only for the newest: a late one belongs to a connection that is gone. Never touches the
+ * document.
  */
 
 /** @typedef {"off" | "connecting" | "connected" | "lost"} Publishing */
@@ -17,7 +19,7 @@ export class Publisher {
   /**
    * @param {RTCIceServer[]} iceServers
    * @param {number} maxBitrateBps
-   * @param {{ mayOffer: () => boolean, offer: (sdp: string) => void, changed: (publishing: Publishing) => void }} to
+   * @param {{ mayOffer: () => boolean, offer: (sdp: string, number: number) => void, changed: (publishing: Publishing) => void }} to
    *   `mayOffer` is false while the server takes none: the socket is away, or a recording runs.
    */
   constructor(iceServers, maxBitrateBps, to) {
@@ -30,6 +32,8 @@ export class Publisher {
     this.peer = null;
     /** @type {MediaStream | null} */
     this.stream = null;
+    /** The newest offer's; the first is 1. */
+    this.number = 0;
     this.awaitsAnswer = false;
     this.failures = 0;
     this.timer = 0;
@@ -55,6 +59,7 @@ export class Publisher {
     this.#drop();
     const peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
     this.peer = peer;
+    const number = ++this.number;
     peer.onconnectionstatechange = () => this.#watch(peer);
     for (const track of stream.getTracks()) {
       track.contentHint = track.kind === "video" ? "motion" : "speech";
@@ -69,17 +74,18 @@ export class Publisher {
       return;
     }
     if (peer !== this.peer) return;
-    this.to.offer(peer.localDescription?.sdp ?? "");
+    this.to.offer(peer.localDescription?.sdp ?? "", number);
     this.#later(ANSWER_TIMEOUT_MS, peer);
   }
 
   /**
-   * The server's answer to the last offer.
+   * The server's answer to the offer of this number.
    * @param {string} sdp
+   * @param {number} number
    */
-  async accept(sdp) {
+  async accept(sdp, number) {
     const peer = this.peer;
-    if (!peer || !this.awaitsAnswer) return;
+    if (!peer || !this.#awaits(number)) return;
     this.awaitsAnswer = false;
     clearTimeout(this.timer);
     try {
@@ -90,12 +96,19 @@ export class Publisher {
     }
   }
 
-  /** The server refused the offer; `retry` when a later one may be accepted. @param {boolean} retry */
-  refused(retry) {
+  /**
+   * The server refused the offer of this number; `retry` when a later one may be accepted.
+   * @param {number | null} number
+   * @param {boolean} retry
+   * @returns {boolean} whether that matters still
+   */
+  refused(number, retry) {
+    if (!this.#awaits(number)) return false;
     this.awaitsAnswer = false;
     clearTimeout(this.timer);
     if (retry) this.#again();
     else this.#change("lost");
+    return true;
   }
 
   /** The server holds no connection of ours, whatever this side believes. */
@@ -108,6 +121,11 @@ export class Publisher {
     this.stream = null;
     this.#drop();
     this.#change("off");
+  }
+
+  /** @param {number | null} number */
+  #awaits(number) {
+    return this.awaitsAnswer && number === this.number;
   }
 
   /** Sharpness over smoothness, and no more than the operator allows. @param {RTCPeerConnection} peer */

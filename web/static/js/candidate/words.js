@@ -131,6 +131,9 @@ const NOTICES = {
   ended_server: warn(
     "A fault on our side ended the recording. Everything up to then is kept, and the attempt was given back.",
   ),
+  ended_charged: warn(
+    "A fault on our side ended the recording. Everything up to then is kept. Attempts were given back for this several times already, so this one counts.",
+  ),
   recovered: warn(
     "A fault on our side ended the recording. It was recovered and is kept, and the attempt was given back. Watch it, then keep it or record again.",
   ),

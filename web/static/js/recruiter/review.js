@@ -4,6 +4,8 @@
  * Without this module the page works by its links (?answer=n) and the player's own controls.
  */
 
+import { draw } from "./waveform.js";
+
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 
 const root = /** @type {HTMLElement} */ (document.getElementById("review"));
@@ -21,6 +23,15 @@ let speed = 1;
  */
 function playerAt(index) {
   return sections[index]?.querySelector("video") ?? null;
+}
+
+/** The picture of the current answer's sound. */
+function drawSound() {
+  const place = /** @type {HTMLElement | null} */ (sections[current]?.querySelector(".waveform") ?? null);
+  const player = playerAt(current);
+  if (!place || !player) return;
+  place.hidden = false;
+  void draw(place, player);
 }
 
 /** Lets the browser fetch the head of the next recording, so that it starts at once. */
@@ -57,6 +68,7 @@ function choose(index, { play = false, remember = true } = {}) {
     if (play) void player.play().catch(() => undefined);
   }
   announcer.textContent = `Question ${number}`;
+  drawSound();
   openAhead();
 }
 
@@ -160,4 +172,5 @@ for (const player of root.querySelectorAll("video")) {
   });
 }
 
+drawSound();
 keyList.hidden = false;
