@@ -15,10 +15,10 @@ run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080, with a demo interview i
 serve: $(VENV)/.runtime ## serve without demo data
 	@$(BIN)/greenroom serve
 
-test: $(VENV)/.tests lint types ## everything a commit must pass
+test: $(VENV)/.tests build/loadgen/loadgen lint types ## everything a commit must pass
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test-long: $(VENV)/.tests ## what needs real minutes
+test-long: $(VENV)/.tests build/loadgen/loadgen ## what needs real minutes
 	timeout $(SECONDS_LONG) $(BIN)/python -m pytest -m long
 
 lint: $(VENV)/.tests
@@ -30,7 +30,7 @@ types: $(VENV)/.tests
 	$(BIN)/mypy
 	$(BIN)/node node_modules/typescript/bin/tsc -p tsconfig.json
 
-bench: $(VENV)/.tests ## CPU and frames per stream, beside aiortc's MediaRecorder; writes build/bench.json
+bench: $(VENV)/.tests build/loadgen/loadgen ## CPU and frames per stream, beside aiortc's MediaRecorder; writes build/bench.json
 	$(BIN)/python -m tests.bench
 
 $(VENV)/bin/python:
@@ -48,6 +48,10 @@ $(VENV)/.tests: pyproject.toml package.json package-lock.json tests/install.sh $
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent
 	sh tests/install.sh chromium iproute2
 	@touch $@ $(VENV)/.runtime
+
+build/loadgen/loadgen: tests/bench/loadgen/main.go tests/bench/loadgen/build.sh
+	sh tests/install.sh golang-go golang-github-pion-webrtc.v3-dev ffmpeg
+	sh tests/bench/loadgen/build.sh build/loadgen
 
 clean: ## remove what the build made; data/ stays
 	rm -rf $(VENV) build node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -25,12 +25,10 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 START_TIMEOUT_S = 30.0
 
 
-def build_loadgen() -> Path:
-    """The folder with loadgen, video.ivf and audio.ogg; built once."""
+def loadgen_folder() -> Path:
+    """The folder with loadgen, video.ivf and audio.ogg, which `make` builds."""
     if not all((LOADGEN / name).exists() for name in ("loadgen", "video.ivf", "audio.ogg")):
-        subprocess.run(
-            [str(ROOT / "tests/bench/loadgen/build.sh"), str(LOADGEN)], check=True, stdout=subprocess.DEVNULL
-        )
+        raise RuntimeError("loadgen is not built: run `make build/loadgen/loadgen`")
     return LOADGEN
 
 
@@ -83,7 +81,7 @@ class Load:
 
 def load(pid: int, port: int, streams: int, seconds: float) -> Load:
     """Sends `streams` for `seconds`, while the CPU of process `pid` is counted."""
-    media = build_loadgen()
+    media = loadgen_folder()
     before = after = 0.0
     sent: re.Match[str] | None = None
     command = [
@@ -113,7 +111,7 @@ def post(port: int, path: str) -> Any:
 
 def sent_frames() -> list[bytes]:
     """The hash of every frame of the file that loadgen loops."""
-    return _hashes(build_loadgen() / "video.ivf")
+    return _hashes(loadgen_folder() / "video.ivf")
 
 
 def _hashes(path: Path) -> list[bytes]:

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.journeys.candidate import Candidate
 from tests.journeys.conftest import CHROMIUM, FAKE_CAMERA, QUIET
-from tests.journeys.house import Ask, House
+from tests.journeys.house import Ask, House, until
 
 ADDRESS = "10.99.0.1"
 
@@ -47,7 +47,7 @@ def test_a_browser_without_flags_reaches_one_of_the_advertised_addresses(tmp_pat
     invited = house.furnish(Ask("What do you grow?", limit_s=3, retakes=0))
     try:
         house.start()
-        assert ADDRESS in house.log.read_text()
+        until(lambda: ADDRESS in house.log.read_text(), 5, "the server says where it can be reached")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=wrapper, args=[*QUIET, *FAKE_CAMERA])
             candidate = Candidate(browser, house, invited)

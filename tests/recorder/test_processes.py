@@ -16,7 +16,7 @@ import pytest
 
 from recorder.messages import Verdict
 from recorder.sidecar import read_result
-from tests.bench.measure import build_loadgen, front, load, post, recorded_frames
+from tests.bench.measure import front, load, loadgen_folder, post, recorded_frames
 
 WHIP = "tests.bench.whip"
 A_SECOND_BYTES = 190_000
@@ -39,7 +39,7 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 @contextlib.contextmanager
 def sending(port: int, streams: int, seconds: int) -> Iterator[None]:
     """loadgen in the background, from START on."""
-    media = build_loadgen()
+    media = loadgen_folder()
     command = [
         str(media / "loadgen"), "-url", f"http://127.0.0.1:{port}/whip", "-n", str(streams), "-d", f"{seconds}s",
         "-v", str(media / "video.ivf"), "-a", str(media / "audio.ogg"),
