@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterable
 
 import ifaddr
 
@@ -118,15 +117,3 @@ def interface_addresses() -> list[str]:
 
 def _remoteness(host: str) -> tuple[bool, bool]:
     return host.startswith("127.") or host == "::1", ":" in host
-
-
-def resolve(names: Iterable[str]) -> list[str]:
-    """IP addresses of names or addresses, in order, each once. Raises OSError naming the one that fails."""
-    found: list[str] = []
-    for name in names:
-        try:
-            for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM):
-                found.append(str(entry[4][0]))
-        except OSError as error:
-            raise OSError(f"{name}: {error}") from error
-    return list(dict.fromkeys(found))

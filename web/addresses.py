@@ -63,7 +63,8 @@ async def advertised(names: Sequence[str], interfaces: Sequence[str]) -> tuple[s
 
 def interface_addresses(interfaces: Sequence[str]) -> tuple[str, ...]:
     """Addresses of the named interfaces (all when none is named); link-local IPv6 is left out,
-    since a browser cannot reach it without a zone. Raises CannotAdvertise for an unknown name."""
+    since a browser cannot reach it without a zone. Loopback comes last: it serves this machine alone.
+    Raises CannotAdvertise for an unknown name."""
     adapters = list(ifaddr.get_adapters())
     unknown = set(interfaces) - {adapter.nice_name for adapter in adapters}
     if unknown:
@@ -76,7 +77,7 @@ def interface_addresses(interfaces: Sequence[str]) -> tuple[str, ...]:
             text = held.ip if isinstance(held.ip, str) else held.ip[0]
             if not ip_address(text).is_link_local:
                 found[text] = None
-    return tuple(found)
+    return tuple(sorted(found, key=lambda text: ip_address(text).is_loopback))
 
 
 async def _resolved(names: Sequence[str]) -> tuple[str, ...]:
