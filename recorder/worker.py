@@ -393,11 +393,6 @@ class Worker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    @property
-    def busy(self) -> bool:
-        """A take is armed, running or being finished."""
-        return bool(self._takes)
-
     def counters(self) -> dict[str, int]:
         """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
         values = dict(self._counts)

@@ -43,6 +43,12 @@ def test_a_candidate_answers_and_a_recruiter_watches(
     candidate.show(timed=False)
     expect(candidate.at("question-text")).to_have_text(QUESTIONS[0].text)
     candidate.camera_on()
+    expect(candidate.button("Record")).to_be_enabled()
+    until(
+        lambda: any(entry["target"] > 1_000_000 and entry["width"] == 1280 for entry in candidate.figures()),
+        3,
+        "the browser aims at over 1 Mbit/s, 1280 wide",
+    )
     candidate.record_for(3)
     candidate.plays(candidate.at("playback").locator("video"))
     candidate.press("Retake (2 left)")
