@@ -18,14 +18,16 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-from storage.states import AnswerState, InvitationStatus, Role, TakeState
+from storage.states import AnswerState, InvitationStatus, MailKind, MailState, Role, TakeState
 
 
 class NoticeKind(StrEnum):
@@ -65,6 +67,16 @@ organisations = Table(
     Column("created_at_ms", BigInteger, nullable=False),
 )
 
+logos = Table(
+    "logos",
+    metadata,
+    Column("organisation_id", ID, ForeignKey("organisations.id"), primary_key=True),
+    Column("media_type", String(32), nullable=False),
+    Column("sha256", SHA256, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
 notices = Table(
     "notices",
     metadata,
@@ -89,6 +101,26 @@ users = Table(
     Column("role", String(16), nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("disabled_at_ms", BigInteger),
+    Column("mail_on_completion", Boolean, nullable=False, server_default=text("true")),
+    _one_of("role", Role, "role"),
+)
+
+team_invites = Table(
+    "team_invites",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("email", String(320), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("job_ids", JSON, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("token_sha256", SHA256, nullable=False, unique=True),
+    Column("invited_by", ID, ForeignKey("users.id"), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("accepted_at_ms", BigInteger),
+    Column("revoked_at_ms", BigInteger),
     _one_of("role", Role, "role"),
 )
 
@@ -123,7 +155,15 @@ jobs = Table(
     Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
     Column("title", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("closed_at_ms", BigInteger),
     Index(None, "organisation_id", "created_at_ms", "id"),
+)
+
+job_members = Table(
+    "job_members",
+    metadata,
+    Column("job_id", ID, ForeignKey("jobs.id"), primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id"), primary_key=True, index=True),
 )
 
 templates = Table(
@@ -133,6 +173,7 @@ templates = Table(
     Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("archived_at_ms", BigInteger),
     Index(None, "organisation_id", "created_at_ms", "id"),
 )
 
@@ -149,6 +190,11 @@ template_versions = Table(
     Column("audio_only_allowed", Boolean, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("published_at_ms", BigInteger),
+    # A Difficulty, or nothing.
+    Column("difficulty", String(16), nullable=False, server_default=""),
+    Column("focus_area", Text, nullable=False, server_default=""),
+    Column("duration_min", Integer),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("template_id", "number"),
     CheckConstraint("number >= 1", name="number"),
 )
@@ -187,7 +233,17 @@ candidates = Table(
     Column("email", String(320), nullable=False),
     Column("email_folded", String(320), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    # `storage.search` of name and address.
+    Column("search", Text, nullable=False, server_default=""),
+    # Tables point at each other: PostgreSQL adds this key later.
+    Column(
+        "latest_invitation_id",
+        ID,
+        ForeignKey("invitations.id", name="fk_candidates_latest_invitation_id", use_alter=True),
+    ),
     UniqueConstraint("organisation_id", "email_folded"),
+    Index(None, "organisation_id", "created_at_ms", "id"),
+    Index(None, "latest_invitation_id"),
 )
 
 applications = Table(
@@ -196,8 +252,10 @@ applications = Table(
     Column("id", ID, primary_key=True),
     Column("candidate_id", ID, ForeignKey("candidates.id"), nullable=False),
     Column("job_id", ID, ForeignKey("jobs.id"), nullable=False, index=True),
+    # A Stage, and since when.
     Column("stage", String(32), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("stage_at_ms", BigInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("candidate_id", "job_id"),
 )
 
@@ -220,6 +278,7 @@ invitations = Table(
     Column("cancel_reason", Text, nullable=False),
     Column("details", JSON, nullable=False),
     Column("audio_only", Boolean, nullable=False),
+    Column("invited_by", ID, ForeignKey("users.id")),
     Index(None, "organisation_id", "created_at_ms", "id"),
     Index(None, "status", "expires_at_ms"),
     _one_of("status", InvitationStatus, "status"),
@@ -322,5 +381,102 @@ events = Table(
     Column("subject_kind", String(32), nullable=False),
     Column("subject_id", ID, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("candidate_id", ID, ForeignKey("candidates.id")),
     Index(None, "organisation_id", "subject_kind", "subject_id", "sequence"),
+    Index(None, "organisation_id", "candidate_id", "sequence"),
+)
+
+sendings = Table(
+    "sendings",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("user_id", ID, ForeignKey("users.id"), nullable=False),
+    Column("job_id", ID, ForeignKey("jobs.id"), nullable=False),
+    Column("version_id", ID, ForeignKey("template_versions.id"), nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+sending_rows = Table(
+    "sending_rows",
+    metadata,
+    Column("sending_id", ID, ForeignKey("sendings.id"), primary_key=True),
+    Column("candidate_id", ID, ForeignKey("candidates.id"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("invitation_id", ID, ForeignKey("invitations.id")),
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("organisation_id", ID, ForeignKey("organisations.id"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("invitation_id", ID, ForeignKey("invitations.id")),
+    Column("user_id", ID, ForeignKey("users.id")),
+    Column("team_invite_id", ID, ForeignKey("team_invites.id")),
+    Column("to_address", String(320), nullable=False),
+    Column("once", String(128), unique=True),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("next_attempt_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    Column("reply", Text, nullable=False),
+    Column("outbox_file", String(128), nullable=False),
+    Column("opened_at_ms", BigInteger),
+    Index(None, "invitation_id", "created_at_ms", "id"),
+    Index(None, "organisation_id", "created_at_ms", "id"),
+    Index(None, "state", "next_attempt_at_ms"),
+    _one_of("kind", MailKind, "kind"),
+    _one_of("state", MailState, "state"),
+    CheckConstraint("(state = 'queued') = (ended_at_ms IS NULL)", name="ended"),
+    CheckConstraint("attempts >= 0", name="attempts"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("invitation_id", ID, ForeignKey("invitations.id"), primary_key=True),
+    Column("user_id", ID, ForeignKey("users.id"), primary_key=True),
+    # The question's position; 0 is the interview as a whole.
+    Column("question", Integer, primary_key=True, autoincrement=False),
+    Column("value", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    CheckConstraint("value BETWEEN 1 AND 5", name="value"),
+    CheckConstraint("question >= 0", name="question"),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("invitation_id", ID, ForeignKey("invitations.id"), nullable=False),
+    Column("user_id", ID, ForeignKey("users.id"), nullable=False),
+    Column("question", Integer, nullable=False),
+    Column("moment_ms", BigInteger),
+    Column("text", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    # Until it is posted it is its author's draft, saved as typed.
+    Column("posted_at_ms", BigInteger),
+    Column("edited_at_ms", BigInteger),
+    Column("deleted_at_ms", BigInteger),
+    Index(None, "invitation_id", "created_at_ms", "id"),
+    CheckConstraint("question >= 0", name="question"),
+    CheckConstraint("moment_ms IS NULL OR moment_ms >= 0", name="moment"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("user_id", ID, ForeignKey("users.id"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("invitation_id", ID, ForeignKey("invitations.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("read_at_ms", BigInteger),
+    UniqueConstraint("user_id", "kind", "invitation_id"),
+    Index(None, "user_id", "sequence"),
 )

@@ -47,3 +47,50 @@ class Role(StrEnum):
     ADMIN = "admin"
     RECRUITER = "recruiter"
     REVIEWER = "reviewer"
+
+
+class Stage(StrEnum):
+    """Where an application stands in the pipeline, in the order of its columns."""
+
+    NEW = "new"
+    INTERVIEW = "interview"
+    REVIEW = "review"
+    SHORTLIST = "shortlist"
+    HIRED = "hired"
+    REJECTED = "rejected"
+
+
+class Difficulty(StrEnum):
+    """How hard a template's questions are meant to be; a version may also say nothing."""
+
+    INTRODUCTORY = "introductory"
+    INTERMEDIATE = "intermediate"
+    ADVANCED = "advanced"
+
+
+class MailKind(StrEnum):
+    """What a mail is for. The first five go to candidates, the others to the hiring team."""
+
+    INVITATION = "invitation"
+    RESENT = "resent"
+    REMINDER_START = "reminder_start"
+    REMINDER_EXPIRY = "reminder_expiry"
+    EXTENDED = "extended"
+    COMPLETED = "completed"
+    TEAM_INVITE = "team_invite"
+    TRIAL = "trial"
+
+
+class MailState(StrEnum):
+    """`queued` waits for its next attempt; the others are final. `refused`: the receiving server said no for good.
+
+    `failed`: given up after the last attempt. `outbox`: written as a file, since no SMTP server is configured.
+    `stopped`: not sent, because what it was about had ended first.
+    """
+
+    QUEUED = "queued"
+    SENT = "sent"
+    REFUSED = "refused"
+    FAILED = "failed"
+    OUTBOX = "outbox"
+    STOPPED = "stopped"

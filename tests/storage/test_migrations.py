@@ -39,8 +39,9 @@ def described(connection: sa.Connection) -> dict[str, object]:
             "checks": sorted((c["name"] or "", c["sqltext"]) for c in inspector.get_check_constraints(table)),
             "uniques": sorted((c["name"] or "", c["column_names"]) for c in inspector.get_unique_constraints(table)),
             "indices": sorted((i["name"] or "", i["column_names"]) for i in inspector.get_indexes(table)),
+            # Without names: SQLite does not read back that of a key which was added together with its column.
             "keys": sorted(
-                (k["name"] or "", k["constrained_columns"], k["referred_table"], k["referred_columns"])
+                (k["constrained_columns"], k["referred_table"], k["referred_columns"])
                 for k in inspector.get_foreign_keys(table)
             ),
         }
@@ -112,9 +113,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty: Database) -> 
 async def test_an_upgrade_that_would_leave_rows_that_point_at_nothing_is_undone(empty: Database) -> None:
     await empty.migrate()
     async with empty.write() as conn:
-        await conn.execute(sa.text("DELETE FROM alembic_version"))
         await conn.execute(sa.text("CREATE TABLE stray (job TEXT REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED)"))
-        await conn.execute(sa.text("INSERT INTO alembic_version VALUES ('0001')"))
     raw = sa.create_engine(f"sqlite:///{empty.path}")
     with raw.begin() as connection:
         connection.execute(sa.text("INSERT INTO stray VALUES ('none')"))
