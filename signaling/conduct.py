@@ -149,7 +149,9 @@ class Conduct:
         if decision.refusal is not None:
             return False
         now_ms = self._around.clock.wall_ms()
-        done = await record.complete(self._around.database, self.record, decision, now_ms)
+        done = await record.complete(
+            self._around.database, self.record, decision, now_ms, self._around.consequences.completed
+        )
         await self.reload()
         return done or self.status is InvitationStatus.COMPLETED
 

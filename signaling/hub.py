@@ -35,7 +35,15 @@ from signaling.link import PeerLost
 from signaling.messages import CloseCode
 from signaling.orders import whereabouts
 from signaling.session import LiveSession
-from signaling.surroundings import CALL_TIMEOUT_S, DISK_TIMEOUT_S, Limits, Recorders, Surroundings
+from signaling.surroundings import (
+    CALL_TIMEOUT_S,
+    DISK_TIMEOUT_S,
+    Consequences,
+    Limits,
+    NoConsequences,
+    Recorders,
+    Surroundings,
+)
 from signaling.sweeping import keep_sweeping
 from signaling.tabs import Page
 from storage.database import Database
@@ -63,11 +71,21 @@ class Hub:
         recorders: Recorders,
         clock: Clock,
         limits: Limits | None = None,
+        consequences: Consequences | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="signaling-disk")
         self._checkers = ThreadPoolExecutor(CHECKER_THREADS, thread_name_prefix="signaling-check")
-        self._around = Surroundings(database, recordings, recorders, clock, self.limits, self._disk, self._checkers)
+        self._around = Surroundings(
+            database,
+            recordings,
+            recorders,
+            clock,
+            self.limits,
+            self._disk,
+            self._checkers,
+            consequences or NoConsequences(),
+        )
         self._sessions: dict[str, LiveSession] = {}
         self._by_peer: dict[PeerId, LiveSession] = {}
         self._by_take: dict[TakeId, LiveSession] = {}

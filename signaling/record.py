@@ -6,7 +6,7 @@ nobody but the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -75,8 +75,11 @@ async def write(database: Database, record: Record, decision: Decision, now_ms: 
     return replace(record, answers=answers, takes=kept, take_ended_at_ms=ended_at_ms)
 
 
-async def complete(database: Database, record: Record, decision: Decision, now_ms: int) -> bool:
-    """Submits everything at once: status, answers, ledger and event. False if the database does not agree."""
+Completed = Callable[[AsyncConnection, Invitation, int], Awaitable[None]]
+
+
+async def complete(database: Database, record: Record, decision: Decision, now_ms: int, consequence: Completed) -> bool:
+    """Submits everything at once: status, answers, ledger, event, `consequence`. False if the database disagrees."""
     async with database.write() as conn:
         if not await invitations.complete(conn, record.invitation.id, now_ms):
             return False
@@ -84,6 +87,7 @@ async def complete(database: Database, record: Record, decision: Decision, now_m
         submitted = sum(answer.take_id is not None for answer in decision.answers)
         detail = {"submitted": submitted, "missed": len(decision.answers) - submitted}
         await _append(conn, record.invitation, "invitation.completed", now_ms, detail=detail)
+        await consequence(conn, await invitations.get(conn, record.invitation.id), now_ms)
     return True
 
 

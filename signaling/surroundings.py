@@ -9,9 +9,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from recorder.messages import Arm, Connected, PeerId, TakeId
 from signaling.clock import Clock
 from storage.database import Database
+from storage.invitations import Invitation
 from storage.recordings import Recordings
 
 CONNECT_TIMEOUT_S = 10.0
@@ -33,6 +36,19 @@ class Recorders(Protocol):
     async def arm(self, order: Arm) -> None: ...
 
     async def stop_take(self, take_id: TakeId) -> None: ...
+
+
+class Consequences(Protocol):
+    """What else follows when an interview is completed, written in the very transaction that completes it."""
+
+    async def completed(self, conn: AsyncConnection, invitation: Invitation, now_ms: int) -> None: ...
+
+
+class NoConsequences:
+    """Nothing follows."""
+
+    async def completed(self, conn: AsyncConnection, invitation: Invitation, now_ms: int) -> None:
+        """Does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +91,4 @@ class Surroundings:
     limits: Limits
     disk: Executor
     checkers: Executor
+    consequences: Consequences

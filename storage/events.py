@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.schema import events
+from storage.schema import applications, events, invitations
 from storage.shapes import as_object
 
 EVENTS_LIMIT = 200
@@ -39,9 +39,13 @@ async def append(
     subject_id: str,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Writes one event, in the transaction of what it tells of. `detail` is JSON and holds no secret."""
+    """Writes one event, in the transaction of what it tells of. `detail` is JSON and holds no secret.
+
+    An event about an invitation, an application or a candidate is in that candidate's feed by itself.
+    """
     await conn.execute(
         insert(events).values(
+            candidate_id=_candidate_of(subject_kind, subject_id),
             organisation_id=organisation_id,
             at_ms=at_ms,
             actor=actor,
@@ -63,6 +67,25 @@ async def for_subject(
     before: int | None = None,
 ) -> list[Event]:
     """The newest first, at most `limit` (never over EVENTS_LIMIT). `before`: the last sequence of the page before."""
+    which = and_(events.c.subject_kind == subject_kind, events.c.subject_id == subject_id)
+    return await _newest(conn, organisation_id, which, limit, before)
+
+
+async def for_candidate(
+    conn: AsyncConnection,
+    organisation_id: str,
+    candidate_id: str,
+    *,
+    limit: int = EVENTS_LIMIT,
+    before: int | None = None,
+) -> list[Event]:
+    """All that happened around one candidate, in whichever job; as `for_subject` does it."""
+    return await _newest(conn, organisation_id, events.c.candidate_id == candidate_id, limit, before)
+
+
+async def _newest(
+    conn: AsyncConnection, organisation_id: str, which: ColumnElement[bool], limit: int, before: int | None
+) -> list[Event]:
     query = select(
         events.c.sequence,
         events.c.organisation_id,
@@ -72,12 +95,20 @@ async def for_subject(
         events.c.subject_kind,
         events.c.subject_id,
         events.c.detail,
-    ).where(
-        events.c.organisation_id == organisation_id,
-        events.c.subject_kind == subject_kind,
-        events.c.subject_id == subject_id,
-    )
+    ).where(events.c.organisation_id == organisation_id, which)
     if before is not None:
         query = query.where(events.c.sequence < before)
-    rows = await conn.execute(query.order_by(events.c.sequence.desc()).limit(min(limit, EVENTS_LIMIT)))
+    rows = await conn.execute(query.order_by(events.c.sequence.desc()).limit(max(0, min(limit, EVENTS_LIMIT))))
     return [Event(*row[:7], as_object(row.detail, "events.detail")) for row in rows]
+
+
+def _candidate_of(subject_kind: str, subject_id: str) -> ScalarSelect[str] | str | None:
+    if subject_kind == "candidate":
+        return subject_id
+    if subject_kind == "application":
+        return select(applications.c.candidate_id).where(applications.c.id == subject_id).scalar_subquery()
+    if subject_kind == "invitation":
+        owner = applications.join(invitations, invitations.c.application_id == applications.c.id)
+        found = select(applications.c.candidate_id).select_from(owner).where(invitations.c.id == subject_id)
+        return found.scalar_subquery()
+    return None

@@ -19,6 +19,7 @@ from storage.schema import (
     applications,
     candidates,
     invitations,
+    job_members,
     jobs,
     organisations,
     questions,
@@ -208,11 +209,19 @@ async def by_token_sha256(conn: AsyncConnection, token_sha256: str) -> Invitatio
     return await _one(conn, invitations.c.token_sha256 == token_sha256)
 
 
-async def by_id(conn: AsyncConnection, invitation_id: str, *, organisation_id: str | None = None) -> Invitation | None:
-    """None also when `organisation_id` is given and is not the invitation's: pass it for anyone who signed in."""
+async def by_id(
+    conn: AsyncConnection, invitation_id: str, *, organisation_id: str | None = None, member_id: str | None = None
+) -> Invitation | None:
+    """None also when `organisation_id` is given and is not the invitation's: pass it for anyone who signed in.
+
+    With `member_id`, a reviewer, also unless they work on the invitation's job.
+    """
     which = invitations.c.id == invitation_id
     if organisation_id is not None:
         which = and_(which, invitations.c.organisation_id == organisation_id)
+    if member_id is not None:
+        works_on_it = exists().where(job_members.c.job_id == jobs.c.id, job_members.c.user_id == member_id)
+        which = and_(which, works_on_it)
     return await _one(conn, which)
 
 

@@ -74,7 +74,7 @@ async def create(
 
 
 async def find(conn: AsyncConnection, token_sha256: str, now_ms: int) -> Login | None:
-    """The login this token opens; None when there is none, or it was revoked, or has expired."""
+    """The login this token opens; None when there is none, it was revoked or has expired, or its user is disabled."""
     found = await _select(conn, logins.c.token_sha256 == token_sha256, now_ms=now_ms, limit=1)
     return found[0] if found else None
 
@@ -147,6 +147,7 @@ async def _select(conn: AsyncConnection, which: ColumnElement[bool], *, now_ms: 
         select(*users.COLUMNS, *_COLUMNS)
         .join_from(logins, users_table, logins.c.user_id == users_table.c.id)
         .where(which, logins.c.revoked_at_ms.is_(None), logins.c.expires_at_ms > now_ms)
+        .where(users_table.c.disabled_at_ms.is_(None))
         .order_by(logins.c.seen_at_ms.desc(), logins.c.id.desc())
         .limit(limit)
     )

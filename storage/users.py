@@ -24,6 +24,8 @@ class User:
     role: Role
     password_hash: str = field(repr=False)
     created_at_ms: int
+    disabled_at_ms: int | None = None
+    mail_on_completion: bool = True
 
 
 COLUMNS = (
@@ -34,6 +36,8 @@ COLUMNS = (
     users.c.role,
     users.c.password_hash,
     users.c.created_at_ms,
+    users.c.disabled_at_ms,
+    users.c.mail_on_completion,
 )
 
 
@@ -99,8 +103,8 @@ async def count(conn: AsyncConnection) -> int:
 
 def from_row(row: Row[*tuple[Any, ...]]) -> User:
     """A user from a row that begins with COLUMNS."""
-    identity, organisation_id, email, name, role, password_hash, created_at_ms = row[: len(COLUMNS)]
-    return User(identity, organisation_id, email, name, Role(role), password_hash, created_at_ms)
+    identity, organisation_id, email, name, role, password_hash, *rest = row[: len(COLUMNS)]
+    return User(identity, organisation_id, email, name, Role(role), password_hash, *rest)
 
 
 def _found(row: Row[*tuple[Any, ...]] | None) -> User | None:

@@ -17,7 +17,8 @@ from storage.recordings import Recordings
 from web import middlewares, rendering, routes
 from web.data_folder import DataFolder
 from web.expiring import keep_expiring
-from web.keys import DATABASE, FOLDER, HUB, NOW_MS, PASSWORDS, RECORDINGS, SETTINGS, STATIC, VIEWS
+from web.keys import DATABASE, FOLDER, HUB, NOW_MS, PASSWORDS, POST, RECORDINGS, SETTINGS, STATIC, VIEWS
+from web.mail.post import Post
 from web.passwords import Passwords
 from web.recruiter.views import RecentViews
 from web.settings import Settings
@@ -62,7 +63,7 @@ def compose(settings: Settings, folder: DataFolder, recorders: Recorders, clock:
     """All but what runs by itself (recorders, live interviews): tests bring their own recorders."""
     app = web.Application(
         middlewares=[middlewares.error_pages, middlewares.same_site, middlewares.request_bounds],
-        client_max_size=settings.limits.form_bytes,
+        client_max_size=max(settings.limits.form_bytes, settings.limits.team_form_bytes),
     )
     app[SETTINGS] = settings
     app[FOLDER] = folder
@@ -73,7 +74,8 @@ def compose(settings: Settings, folder: DataFolder, recorders: Recorders, clock:
     app[VIEWS] = RecentViews()
     app[STATIC] = StaticFiles()
     limits = Limits(sessions=settings.limits.sessions, max_bitrate_bps=settings.max_bitrate_bps)
-    app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits)
+    app[POST] = Post()
+    app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits, app[POST])
     rendering.set_up(app, app[STATIC], clock.wall_ms)
     routes.register(app)
     app.on_response_prepare.append(middlewares.security_headers)

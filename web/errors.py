@@ -80,6 +80,17 @@ _UNFORESEEN = (
 )
 
 
+_WRONG_ROLE = (
+    "Not part of your role",
+    "You are signed in, but this page is for colleagues with another role.",
+    "Ask an admin of your team if you need it.",
+)
+
+
+class WrongRole(web.HTTPForbidden):
+    """Signed in, but not as somebody who may do this."""
+
+
 def not_found() -> NoReturn:
     """Ends the request with a plain 404."""
     raise web.HTTPNotFound
@@ -93,7 +104,8 @@ def page_for_status(request: web.Request, error: web.HTTPException) -> web.Strea
         template = "candidate/not_found.html" if _is_candidates(request) else "not_found.html"
         response = page(request, template, NotFoundContext(), status=404)
     else:
-        title, sentence, advice = _KNOWN.get(error.status, _KNOWN[400])
+        known = _WRONG_ROLE if isinstance(error, WrongRole) else _KNOWN.get(error.status, _KNOWN[400])
+        title, sentence, advice = known
         context = ErrorContext(error.status, title, sentence, advice, None)
         response = page(request, _error_template(request), context, status=error.status)
         if error.status == 408:

@@ -10,6 +10,7 @@ from signaling.hub import Hub
 from storage.database import Database
 from storage.recordings import Recordings
 from web.data_folder import DataFolder
+from web.mail.post import Post
 from web.passwords import Passwords
 from web.recruiter.views import RecentViews
 from web.settings import Settings
@@ -25,4 +26,5 @@ HUB = web.AppKey("hub", Hub)
 PASSWORDS = web.AppKey("passwords", Passwords)
 STATIC = web.AppKey("static", StaticFiles)
 VIEWS = web.AppKey("views", RecentViews)
+POST = web.AppKey("post", Post)
 NOW_MS = web.AppKey[NowMs]("now_ms", NowMs)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from web import errors
+from web.forms import most_bytes
 from web.keys import SETTINGS
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -69,7 +70,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 @web.middleware
 async def request_bounds(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses a body that says it is too large before a byte of it is read."""
-    most = request.app[SETTINGS].limits.form_bytes
+    most = most_bytes(request)
     if request.content_length is not None and request.content_length > most:
         raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=request.content_length)
     return await handler(request)

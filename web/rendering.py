@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+# How many alerts the viewer has not read; the sign-in check counts them for the bell in the frame.
+UNREAD = web.RequestKey("unread", int)
+
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 
@@ -77,6 +80,7 @@ def set_up(app: web.Application, files: StaticFiles, now_ms: Callable[[], int]) 
 def page(request: web.Request, template: str, context: DataclassInstance, status: int = 200) -> web.Response:
     """The template drawn with the context's fields; never cached, since it is one person's."""
     values: dict[str, Any] = {field.name: getattr(context, field.name) for field in fields(context)}
+    values["unread"] = request.get(UNREAD, 0)
     response = aiohttp_jinja2.render_template(template, request, values, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response

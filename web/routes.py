@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from storage.states import Role
 from web import health, sign_in
 from web.candidate import before_start, interview
 from web.candidate import takes as own_takes
@@ -37,17 +38,40 @@ WITH_THE_LINK: tuple[tuple[str, str, CandidateHandler], ...] = (
     ("GET", "/i/{token}/receipt", interview.receipt),
 )
 
-SIGNED_IN: tuple[tuple[str, str, SignedInHandler], ...] = (
+# Reviewers too; which interviews they may open is for the handlers to check (`web.recruiter.access`).
+FOR_EVERYONE_SIGNED_IN: tuple[tuple[str, str, SignedInHandler], ...] = (
     ("GET", "/", interviews.home),
     ("GET", "/interviews", interviews.listing),
     ("GET", "/interviews/{id}", review.review),
     ("GET", "/interviews/{id}/takes/{take_id}", submitted_takes.recording),
     ("GET", "/interviews/{id}/takes/{take_id}/poster", submitted_takes.poster),
     ("GET", "/interviews/{id}/takes/{take_id}/waveform", submitted_takes.waveform),
+    # Review: scores, comments, notifications.
+    # The viewer's own account.
     ("GET", "/account/logins", account.listing),
     ("POST", "/account/logins", account.revoke),
     ("POST", "/sign-out", sign_in.sign_out),
 )
+
+FOR_RECRUITERS: tuple[tuple[str, str, SignedInHandler], ...] = (
+    # Templates.
+    # Jobs, candidates, pipeline.
+    # Sending, and what is done with an invitation.
+)
+
+FOR_ADMINS: tuple[tuple[str, str, SignedInHandler], ...] = (
+    # Settings and team.
+)
+
+
+BY_ROLE = (
+    (FOR_EVERYONE_SIGNED_IN, frozenset(Role)),
+    (FOR_RECRUITERS, frozenset({Role.ADMIN, Role.RECRUITER})),
+    (FOR_ADMINS, frozenset({Role.ADMIN})),
+)
+
+
+SIGNED_IN = FOR_EVERYONE_SIGNED_IN + FOR_RECRUITERS + FOR_ADMINS
 
 
 def register(app: web.Application) -> None:
@@ -56,8 +80,9 @@ def register(app: web.Application) -> None:
         _add(app, method, path, handler)
     for method, path, with_link in WITH_THE_LINK:
         _add(app, method, path, by_token(with_link))
-    for method, path, for_team in SIGNED_IN:
-        _add(app, method, path, signed_in(for_team))
+    for routes, roles in BY_ROLE:
+        for method, path, for_team in routes:
+            _add(app, method, path, signed_in(for_team, roles))
     _add(app, "GET", "/static/{tree}/{name:.+}", app[STATIC].serve)
 
 

@@ -42,11 +42,12 @@ class IceServer(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much one form may hold, and how many candidates' pages may be open at once."""
+    """How much one form may hold (of the signed-in team's, more: templates are long), and how many candidates' pages may be open at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     form_bytes: int = Field(default=65_536, ge=4_096, le=16_777_216)
+    team_form_bytes: int = Field(default=524_288, ge=4_096, le=16_777_216)
     sessions: int = Field(default=2_000, ge=1, le=100_000)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -17,14 +17,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import logins, users
+from storage import alerts, logins, users
 from storage.logins import Login
+from storage.states import Role
 from web import attempts
 from web.addresses import address_key, client_address
+from web.errors import WrongRole
 from web.forms import printable, typed
 from web.keys import DATABASE, NOW_MS, PASSWORDS, SETTINGS
 from web.passwords import PasswordsBusy
-from web.rendering import page
+from web.rendering import UNREAD, page
 from web.settings import Settings
 
 log = logging.getLogger("greenroom.sign_in")
@@ -74,18 +76,28 @@ async def login_of(request: web.Request) -> Login | None:
     database = request.app[DATABASE]
     async with database.read() as conn:
         login = await logins.find(conn, token_sha256(token), now_ms)
+        if login is not None and request.method in {"GET", "HEAD"}:
+            request[UNREAD] = await alerts.unread_count(conn, login.user.id)
     if login is not None and now_ms - login.seen_at_ms >= TOUCH_AFTER_MS:
         async with database.write() as conn:
             await logins.touch(conn, login.id, now_ms)
     return login
 
 
-def signed_in(handler: SignedInHandler) -> Handler:
-    """The handler for those signed in; others are sent to the sign-in page and then back."""
+EVERY_ROLE = frozenset(Role)
+
+
+def signed_in(handler: SignedInHandler, roles: Collection[Role] = EVERY_ROLE) -> Handler:
+    """The handler for those signed in with one of `roles`, a 403 page for other roles.
+
+    Who is not signed in is sent to the sign-in page and then back.
+    """
 
     async def checked(request: web.Request) -> web.StreamResponse:
         login = await login_of(request)
         if login is not None:
+            if login.user.role not in roles:
+                raise WrongRole
             return await handler(request, login)
         if request.method not in {"GET", "HEAD"}:
             raise web.HTTPSeeOther("/sign-in")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 from sqlalchemy import update
 
@@ -57,7 +60,10 @@ async def test_a_long_history_comes_in_bounded_pages(database: Database) -> None
 
 def test_nothing_here_changes_or_removes_an_event() -> None:
     functions = {name for name, value in vars(events).items() if getattr(value, "__module__", "") == events.__name__}
-    assert functions == {"Event", "append", "for_subject"}
+    public = {name for name in functions if not name.startswith("_")}
+    assert public == {"Event", "append", "for_subject", "for_candidate"}
+    written = {"update(", "delete("} & set(re.findall(r"\b\w+\(", inspect.getsource(events)))
+    assert written == set()
 
 
 async def test_a_detail_that_is_no_object_is_not_believed(database: Database) -> None:

@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, interviews, invitations, templates
+from storage import events, interviews, templates
 from storage.interviews import LedgerEntry, SubmittedAnswer, TakeRow
 from storage.invitations import Invitation
 from storage.logins import Login
 from storage.templates import Question, TemplateVersion
 from web.dates import span
-from web.errors import not_found
 from web.keys import DATABASE, NOW_MS
 from web.recruiter import wording
+from web.recruiter.access import own_invitation
 from web.recruiter.contexts import LedgerLine, Recording, ReviewAnswer, ReviewPage
 from web.rendering import page
 
@@ -25,7 +25,7 @@ async def review(request: web.Request, login: Login) -> web.StreamResponse:
     """GET /interviews/{id}; `answer` is the number of the question to show first."""
     now_ms = request.app[NOW_MS]()
     async with request.app[DATABASE].read() as conn:
-        invitation = await _own_invitation(conn, request, login)
+        invitation = await own_invitation(conn, request, login)
         version = await templates.version(conn, invitation.version_id)
         submitted = await interviews.submitted(conn, invitation.id)
         ledgers = {answer.answer_id: await _whole_ledger(conn, answer.answer_id) for answer in submitted}
@@ -46,12 +46,6 @@ async def review(request: web.Request, login: Login) -> web.StreamResponse:
         chosen=_chosen(request.query.get("answer", ""), answers),
     )
     return page(request, "recruiter/review.html", context)
-
-
-async def _own_invitation(conn: AsyncConnection, request: web.Request, login: Login) -> Invitation:
-    """The invitation of the path; another organisation's is as unknown as none."""
-    found = await invitations.by_id(conn, request.match_info["id"], organisation_id=login.user.organisation_id)
-    return found if found is not None else not_found()
 
 
 async def _note_view(request: web.Request, login: Login, invitation: Invitation, now_ms: int) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from storage import events, interviews, invitations
+from storage import events, interviews
 from storage.interviews import TakeRow
 from storage.invitations import Invitation
 from storage.logins import Login
 from web import delivery
 from web.errors import not_found
 from web.keys import DATABASE, NOW_MS, RECORDINGS, VIEWS
+from web.recruiter.access import own_invitation
 
 
 async def recording(request: web.Request, login: Login) -> web.StreamResponse:
@@ -51,9 +52,7 @@ async def waveform(request: web.Request, login: Login) -> web.StreamResponse:
 async def _submitted(request: web.Request, login: Login) -> tuple[Invitation, TakeRow]:
     """The take and its invitation. A draft, another organisation's, or another interview's is a 404."""
     async with request.app[DATABASE].read() as conn:
-        invitation = await invitations.by_id(conn, request.match_info["id"], organisation_id=login.user.organisation_id)
-        if invitation is None:
-            not_found()
+        invitation = await own_invitation(conn, request, login)
         take = await interviews.submitted_take(conn, invitation.id, request.match_info["take_id"])
         if take is None:
             not_found()

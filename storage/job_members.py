@@ -1,0 +1,56 @@
+"""Who of the team works on which job: a reviewer sees the interviews of these jobs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import users
+from storage.errors import NotFound
+from storage.schema import job_members, jobs
+from storage.schema import users as users_table
+from storage.users import User
+
+MEMBERS_LIMIT = 500
+
+
+async def set_members(conn: AsyncConnection, job_id: str, user_ids: Collection[str]) -> None:
+    """Exactly these people work on the job. Raises NotFound, also for somebody of another organisation."""
+    wanted = set(user_ids)
+    known = await conn.scalars(
+        select(users_table.c.id)
+        .join(jobs, jobs.c.organisation_id == users_table.c.organisation_id)
+        .where(jobs.c.id == job_id, users_table.c.id.in_(wanted))
+    )
+    strangers = wanted - set(known)
+    if strangers:
+        raise NotFound("user of the job's organisation", ", ".join(sorted(strangers)))
+    await conn.execute(delete(job_members).where(job_members.c.job_id == job_id))
+    if wanted:
+        await conn.execute(insert(job_members), [{"job_id": job_id, "user_id": each} for each in sorted(wanted)])
+
+
+async def add(conn: AsyncConnection, job_id: str, user_id: str) -> None:
+    """One more; no harm if they work on it already. Raises NotFound as `set_members` does."""
+    present = {each.id for each in await of_job(conn, job_id)}
+    if user_id not in present:
+        await set_members(conn, job_id, present | {user_id})
+
+
+async def of_job(conn: AsyncConnection, job_id: str) -> list[User]:
+    """By name, disabled ones too; never over MEMBERS_LIMIT."""
+    rows = await conn.execute(
+        select(*users.COLUMNS)
+        .join(job_members, job_members.c.user_id == users_table.c.id)
+        .where(job_members.c.job_id == job_id)
+        .order_by(users_table.c.name, users_table.c.id)
+        .limit(MEMBERS_LIMIT)
+    )
+    return [users.from_row(row) for row in rows]
+
+
+async def jobs_of(conn: AsyncConnection, user_id: str) -> list[str]:
+    """Ids of the jobs this person works on."""
+    return list(await conn.scalars(select(job_members.c.job_id).where(job_members.c.user_id == user_id).limit(10_000)))
