@@ -252,9 +252,10 @@ async def test_the_rail_holds_only_what_exists(site: Site) -> None:
     page = await (await site.get("/interviews")).text()
     rail = page.split('<nav class="rail-nav"')[1].split("</nav>")[0]
     links = re.findall(r'href="([^"]+)"', rail)
-    assert links == ["/interviews", "/account/logins"]
-    for link in links:
-        assert (await site.get(link)).status == 200
+    assert links == ["/interviews", "/candidates", "/jobs", "/templates", "/settings"]
+    for link in (*links, "/notifications", "/account/logins"):
+        response = await site.client.get(link)
+        assert response.status == 200, link
 
 
 async def test_the_start_page_is_the_list(site: Site) -> None:
