@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, exists, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.schema import alerts, applications, candidates, invitations, jobs
+from storage.schema import alerts, applications, candidates, invitations, job_members, jobs, users
+from storage.states import Role
 
 ALERTS_LIMIT = 200
 COUNTED = 100
@@ -42,7 +43,9 @@ async def raise_for(
 
 async def unread_count(conn: AsyncConnection, user_id: str) -> int:
     """How many are unread; counting ends at COUNTED."""
-    unread = select(alerts.c.sequence).where(alerts.c.user_id == user_id, alerts.c.read_at_ms.is_(None))
+    unread = select(alerts.c.sequence).where(
+        alerts.c.user_id == user_id, alerts.c.read_at_ms.is_(None), _may_be_opened()
+    )
     return await conn.scalar(select(func.count()).select_from(unread.limit(COUNTED).subquery())) or 0
 
 
@@ -62,7 +65,7 @@ async def listing(conn: AsyncConnection, user_id: str, *, limit: int = 50, befor
         .join(applications, invitations.c.application_id == applications.c.id)
         .join(candidates, applications.c.candidate_id == candidates.c.id)
         .join(jobs, applications.c.job_id == jobs.c.id)
-        .where(alerts.c.user_id == user_id)
+        .where(alerts.c.user_id == user_id, _may_be_opened())
     )
     if before is not None:
         query = query.where(alerts.c.sequence < before)
@@ -78,3 +81,25 @@ async def mark_read(conn: AsyncConnection, user_id: str, now_ms: int, *, through
         .values(read_at_ms=now_ms)
     )
     return changed.rowcount
+
+
+async def mark_read_of(conn: AsyncConnection, user_id: str, invitation_id: str, now_ms: int) -> int:
+    """Marks what the user was told of this invitation; says how many were unread."""
+    changed = await conn.execute(
+        update(alerts)
+        .where(alerts.c.user_id == user_id, alerts.c.invitation_id == invitation_id, alerts.c.read_at_ms.is_(None))
+        .values(read_at_ms=now_ms)
+    )
+    return changed.rowcount
+
+
+def _may_be_opened() -> ColumnElement[bool]:
+    """A reviewer who was taken off a job is told of its interviews no more."""
+    reviews = exists().where(users.c.id == alerts.c.user_id, users.c.role == Role.REVIEWER)
+    works_on_it = exists().where(
+        invitations.c.id == alerts.c.invitation_id,
+        applications.c.id == invitations.c.application_id,
+        job_members.c.job_id == applications.c.job_id,
+        job_members.c.user_id == alerts.c.user_id,
+    )
+    return or_(not_(reviews.correlate(alerts)), works_on_it.correlate(alerts))

@@ -6,7 +6,7 @@ which is not known here: that is `signaling.interview`. `storage.interviews` is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,6 +175,32 @@ async def ledger_pages(
         if len(page) < size:
             return
         after = page[-1].sequence
+
+
+async def ledgers_of(conn: AsyncConnection, answer_ids: Collection[str]) -> dict[str, list[LedgerEntry]]:
+    """The whole ledgers of several answers, by answer: a query for each LEDGER_LIMIT steps, not for each answer."""
+    whole: dict[str, list[LedgerEntry]] = {answer_id: [] for answer_id in answer_ids}
+    after, count = 0, LEDGER_LIMIT
+    while whole and count == LEDGER_LIMIT:
+        rows = (
+            await conn.execute(
+                select(
+                    ledger_table.c.sequence,
+                    ledger_table.c.answer_id,
+                    ledger_table.c.at_ms,
+                    ledger_table.c.kind,
+                    ledger_table.c.detail,
+                )
+                .where(ledger_table.c.answer_id.in_(whole), ledger_table.c.sequence > after)
+                .order_by(ledger_table.c.sequence)
+                .limit(LEDGER_LIMIT)
+            )
+        ).all()
+        for row in rows:
+            whole[row.answer_id].append(LedgerEntry(*row[:4], as_object(row.detail, "ledger.detail")))
+        count = len(rows)
+        after = rows[-1].sequence if rows else after
+    return whole
 
 
 def in_completed_interview() -> Exists:

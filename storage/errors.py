@@ -20,12 +20,36 @@ class EmailTaken(StorageError):
     """A user, or a candidate of this organisation, has this address already."""
 
 
+class AlreadyInvited(StorageError):
+    """This address has an open invite into the team already."""
+
+
+class LastAdmin(StorageError):
+    """A team always keeps somebody who may change it."""
+
+
+class NoticeChanged(StorageError):
+    """Somebody else published a newer version of this text meanwhile."""
+
+
 class AlreadyApplied(StorageError):
     """This candidate has an application to this job already."""
 
 
 class VersionFrozen(StorageError):
     """The version is published, and published versions never change."""
+
+
+class DraftChanged(StorageError):
+    """The draft was saved by somebody else since it was read; `revision` is the one it has now."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the draft is at revision {revision} by now")
+        self.revision = revision
+
+
+class OnlyVersion(StorageError):
+    """A template's only version cannot be discarded: without it there is no template."""
 
 
 class VersionNotPublished(StorageError):
@@ -44,12 +68,24 @@ class TemplateNotAttached(StorageError):
     """The template is not among those of the application's job."""
 
 
+class TooManyCandidates(StorageError):
+    """More than one sending may name."""
+
+
 class NoticeNotAccepted(StorageError):
     """The interview cannot start before the privacy notice was accepted."""
 
 
 class InterviewEnded(StorageError):
     """Nothing new starts in an interview that is not in progress."""
+
+
+class NotCompleted(StorageError):
+    """Only a completed interview is scored and commented on: before that, its answers are the candidate's own."""
+
+
+class TooManyComments(StorageError):
+    """The interview has as many comments as one can have."""
 
 
 class ShapeBroken(StorageError):

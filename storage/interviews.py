@@ -19,6 +19,7 @@ from storage.answers import (
     invitations_with_answers_in,
     ledger,
     ledger_pages,
+    ledgers_of,
     save,
     write_ledger,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "invitations_with_answers_in",
     "ledger",
     "ledger_pages",
+    "ledgers_of",
     "load",
     "note_gone",
     "own_take",

@@ -1,38 +1,40 @@
-"""Invitations: making, finding and listing them, and the candidate's details. Also the way in to consents
-(`storage.consents`) and to every change of status (`storage.transitions`).
+"""Invitations: making and finding them, and the candidate's details. Also the way in to their list
+(`storage.invitation_list`), to consents (`storage.consents`) and to every change of status (`storage.transitions`).
 
-The answers inside an invitation are in `storage.interviews`, the rules of time in `storage.expiry`.
+Sending many at once is in `storage.sendings`. The answers inside an invitation are in `storage.interviews`,
+the rules of time in `storage.expiry`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, insert, not_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, exists, insert, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.consents import Consent, accept_notice, consents
 from storage.errors import NotFound, TemplateNotAttached, VersionNotPublished
+from storage.invitation_list import LISTING_LIMIT, InterviewListRow, listing
 from storage.schema import (
-    answers,
     applications,
     candidates,
     invitations,
     job_members,
     jobs,
     organisations,
-    questions,
     template_jobs,
     template_versions,
     templates,
 )
 from storage.shapes import as_text_by_name
 from storage.states import InvitationStatus
-from storage.transitions import ALLOWED, OPEN, cancel, complete, expire, overdue, overdue_at, start
+from storage.transitions import ALLOWED, OPEN, cancel, complete, expire, extend, overdue, overdue_at, start
 
 __all__ = [
     "ALLOWED",
+    "LISTING_LIMIT",
     "OPEN",
     "Consent",
     "InterviewListRow",
@@ -45,7 +47,9 @@ __all__ = [
     "consents",
     "create",
     "expire",
+    "extend",
     "get",
+    "get_each",
     "listing",
     "mark_sent",
     "overdue",
@@ -54,7 +58,7 @@ __all__ = [
     "start",
 ]
 
-LISTING_LIMIT = 200
+EACH_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +89,10 @@ class Invitation:
     contact_email: str
     zone: str
     template_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class InterviewListRow:
-    """One line of the list of interviews. `answered` counts answers that hold a take: how many, never which."""
-
-    id: str
-    candidate_name: str
-    candidate_email: str
-    job_title: str
-    template_name: str
-    status: InvitationStatus
-    created_at_ms: int
-    expires_at_ms: int | None
-    started_at_ms: int | None
-    completed_at_ms: int | None
-    ended_at_ms: int | None
-    answered: int
-    questions: int
+    candidate_id: str
+    job_id: str
+    template_id: str
+    invited_by: str | None
 
 
 _COLUMNS = (
@@ -131,6 +120,10 @@ _COLUMNS = (
     organisations.c.contact_email,
     organisations.c.zone,
     templates.c.name.label("template_name"),
+    applications.c.candidate_id,
+    applications.c.job_id,
+    template_versions.c.template_id,
+    invitations.c.invited_by,
 )
 _WITH_NAMES = (
     invitations.join(applications, invitations.c.application_id == applications.c.id)
@@ -154,15 +147,16 @@ async def create(
     now_ms: int,
     generation: int = 1,
     details: dict[str, str] | None = None,
+    invited_by: str | None = None,
 ) -> Invitation:
-    """A pending invitation. The caller makes the id, since the link's token is made from it.
+    """A pending invitation, the candidate's latest. The caller makes the id: the link's token is made from it.
 
     Raises NotFound when application or version are not this organisation's, VersionNotPublished, and
     TemplateNotAttached when the job does not offer the template.
     """
     application = (
         await conn.execute(
-            select(applications.c.job_id)
+            select(applications.c.candidate_id, applications.c.job_id)
             .join(jobs, applications.c.job_id == jobs.c.id)
             .where(applications.c.id == application_id, jobs.c.organisation_id == organisation_id)
         )
@@ -199,7 +193,11 @@ async def create(
             cancel_reason="",
             details=as_text_by_name(details or {}, "details"),
             audio_only=False,
+            invited_by=invited_by,
         )
+    )
+    await conn.execute(
+        update(candidates).where(candidates.c.id == application.candidate_id).values(latest_invitation_id=invitation_id)
     )
     return await get(conn, invitation_id)
 
@@ -233,54 +231,11 @@ async def get(conn: AsyncConnection, invitation_id: str) -> Invitation:
     return found
 
 
-async def listing(
-    conn: AsyncConnection, organisation_id: str, *, limit: int = 50, before: tuple[int, str] | None = None
-) -> list[InterviewListRow]:
-    """The newest first, at most `limit` (never over LISTING_LIMIT), in one query.
-
-    `before` is (created_at_ms, id) of the last row of the page before.
-    """
-    page = select(invitations.c.id).where(invitations.c.organisation_id == organisation_id)
-    if before is not None:
-        page = page.where(tuple_(invitations.c.created_at_ms, invitations.c.id) < before)
-    newest_first = (invitations.c.created_at_ms.desc(), invitations.c.id.desc())
-    shown = page.order_by(*newest_first).limit(max(0, min(limit, LISTING_LIMIT))).subquery()
-    answered = (
-        select(func.count())
-        .where(answers.c.invitation_id == invitations.c.id, answers.c.take_id.is_not(None))
-        .scalar_subquery()
-    )
-    asked = (
-        select(func.count())
-        .select_from(questions)
-        .where(questions.c.version_id == invitations.c.version_id)
-        .scalar_subquery()
-    )
-    rows = await conn.execute(
-        select(*_COLUMNS, answered.label("answered"), asked.label("asked"))
-        .select_from(_WITH_NAMES)
-        .where(invitations.c.id.in_(select(shown.c.id)))
-        .order_by(*newest_first)
-        .limit(LISTING_LIMIT)
-    )
-    return [
-        InterviewListRow(
-            id=row.id,
-            candidate_name=row.candidate_name,
-            candidate_email=row.candidate_email,
-            job_title=row.job_title,
-            template_name=row.template_name,
-            status=InvitationStatus(row.status),
-            created_at_ms=row.created_at_ms,
-            expires_at_ms=row.expires_at_ms,
-            started_at_ms=row.started_at_ms,
-            completed_at_ms=row.completed_at_ms,
-            ended_at_ms=row.ended_at_ms,
-            answered=row.answered,
-            questions=row.asked,
-        )
-        for row in rows
-    ]
+async def get_each(conn: AsyncConnection, invitation_ids: Collection[str]) -> dict[str, Invitation]:
+    """Those of these that there are, by id; of EACH_LIMIT at most."""
+    wanted = invitations.c.id.in_(list(invitation_ids)[:EACH_LIMIT])
+    rows = await conn.execute(select(*_COLUMNS).select_from(_WITH_NAMES).where(wanted).limit(EACH_LIMIT))
+    return {row.id: _invitation(row) for row in rows}
 
 
 async def mark_sent(conn: AsyncConnection, invitation_id: str, now_ms: int) -> bool:
@@ -351,4 +306,8 @@ def _invitation(row: Row[*tuple[Any, ...]]) -> Invitation:
         contact_email=row.contact_email,
         zone=row.zone,
         template_name=row.template_name,
+        candidate_id=row.candidate_id,
+        job_id=row.job_id,
+        template_id=row.template_id,
+        invited_by=row.invited_by,
     )

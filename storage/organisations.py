@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.errors import NotFound
+from storage.errors import NotFound, NoticeChanged
 from storage.ids import new_id
 from storage.schema import NoticeKind, notices, organisations
+
+NOTICES_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +92,40 @@ async def first(conn: AsyncConnection) -> Organisation | None:
     return None if row is None else Organisation(*row)
 
 
+async def edit(
+    conn: AsyncConnection, organisation_id: str, *, name: str, contact_name: str, contact_email: str, zone: str
+) -> None:
+    """Changes what candidates read of it. All four were checked by the caller. Raises NotFound."""
+    changed = await conn.execute(
+        update(organisations)
+        .where(organisations.c.id == organisation_id)
+        .values(name=name, contact_name=contact_name, contact_email=contact_email, zone=zone)
+    )
+    if changed.rowcount != 1:
+        raise NotFound("organisation", organisation_id)
+
+
 async def add_notice(
-    conn: AsyncConnection, *, organisation_id: str, kind: NoticeKind, language: str, text: str, now_ms: int
+    conn: AsyncConnection,
+    *,
+    organisation_id: str,
+    kind: NoticeKind,
+    language: str,
+    text: str,
+    now_ms: int,
+    after: int | None = None,
 ) -> Notice:
-    """The next version of this text in this language; earlier ones stay, and consents to them too."""
+    """The next version of this text in this language; earlier ones stay, and consents to them too.
+
+    `after` is the version that its writer saw, 0 for none. Raises NoticeChanged if it is not the newest any more.
+    """
     newest = await conn.scalar(
         select(func.max(notices.c.version)).where(
             notices.c.organisation_id == organisation_id, notices.c.kind == kind, notices.c.language == language
         )
     )
+    if after is not None and after != (newest or 0):
+        raise NoticeChanged(f"version {newest or 0} of the {kind} text is newer than {after}")
     made = Notice(new_id(now_ms), organisation_id, kind, language, (newest or 0) + 1, text, now_ms)
     await conn.execute(
         insert(notices).values(
@@ -125,6 +152,36 @@ async def current_notice(conn: AsyncConnection, organisation_id: str, kind: Noti
         )
     ).one_or_none()
     return None if row is None else _notice(row)
+
+
+async def current_notices(conn: AsyncConnection, organisation_id: str) -> list[Notice]:
+    """The newest version of each text in each language there is one in."""
+    of_one_text = (notices.c.kind, notices.c.language)
+    newest = (
+        select(*of_one_text, func.max(notices.c.version).label("version"))
+        .where(notices.c.organisation_id == organisation_id)
+        .group_by(*of_one_text)
+        .subquery()
+    )
+    same = and_(
+        notices.c.kind == newest.c.kind,
+        notices.c.language == newest.c.language,
+        notices.c.version == newest.c.version,
+    )
+    query = select(*_NOTICE).join(newest, same).where(notices.c.organisation_id == organisation_id)
+    rows = await conn.execute(query.order_by(notices.c.language, notices.c.kind).limit(NOTICES_LISTED))
+    return [_notice(row) for row in rows]
+
+
+async def notice_history(conn: AsyncConnection, organisation_id: str, language: str) -> list[Notice]:
+    """Every version of both texts in this language, the newest first; never over NOTICES_LISTED."""
+    rows = await conn.execute(
+        select(*_NOTICE)
+        .where(notices.c.organisation_id == organisation_id, notices.c.language == language)
+        .order_by(notices.c.created_at_ms.desc(), notices.c.kind.desc(), notices.c.version.desc())
+        .limit(NOTICES_LISTED)
+    )
+    return [_notice(row) for row in rows]
 
 
 async def notice(conn: AsyncConnection, notice_id: str) -> Notice:

@@ -242,7 +242,8 @@ candidates = Table(
         ForeignKey("invitations.id", name="fk_candidates_latest_invitation_id", use_alter=True),
     ),
     UniqueConstraint("organisation_id", "email_folded"),
-    Index(None, "organisation_id", "created_at_ms", "id"),
+    # Searching and filtering read this index alone, never the table.
+    Index("ix_candidates_listing", "organisation_id", "created_at_ms", "id", "search", "latest_invitation_id"),
     Index(None, "latest_invitation_id"),
 )
 
@@ -257,6 +258,7 @@ applications = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("stage_at_ms", BigInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("candidate_id", "job_id"),
+    Index(None, "job_id", "stage", "stage_at_ms", "id"),
 )
 
 invitations = Table(

@@ -1,4 +1,7 @@
-"""Templates, their versions and questions. A published version never changes: every edit here checks that first."""
+"""Templates, their versions and questions. A published version never changes: every edit here checks that first.
+
+How a whole draft is saved is in `storage.template_drafts`; the list of templates is in `storage.template_list`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,42 @@ from storage.errors import NotFound, TooManyQuestions, VersionEmpty, VersionFroz
 from storage.ids import new_id
 from storage.schema import jobs, questions, template_jobs, template_versions, templates
 from storage.shapes import DetailsField, as_details_fields
+from storage.states import Difficulty
+from storage.template_offers import Offer, estimated_minutes, offered
+
+__all__ = (
+    "QUESTIONS_LIMIT",
+    "QUESTION_COLUMNS",
+    "Offer",
+    "Question",
+    "Template",
+    "TemplateVersion",
+    "add_question",
+    "archive",
+    "attach",
+    "create",
+    "get",
+    "offered",
+    "own_version",
+    "publish",
+    "question_from_row",
+    "reckoned_minutes",
+    "restore",
+    "version",
+)
 
 QUESTIONS_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What lasts over all versions. Archived: offered no more, while its invitations go on."""
+
+    id: str
+    organisation_id: str
+    name: str
+    created_at_ms: int
+    archived_at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +70,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class TemplateVersion:
-    """Frozen once `published_at_ms` is set. `questions` are in their order."""
+    """Frozen once `published_at_ms` is set. `questions` are in their order; `revision` counts the saves of a draft.
+
+    `duration_min` is the recruiter's own estimate; None leaves it to `reckoned_minutes`.
+    """
 
     id: str
     template_id: str
@@ -47,6 +87,10 @@ class TemplateVersion:
     details_fields: list[DetailsField]
     audio_only_allowed: bool
     questions: list[Question]
+    difficulty: Difficulty | None = None
+    focus_area: str = ""
+    duration_min: int | None = None
+    revision: int = 0
 
 
 QUESTION_COLUMNS = (
@@ -142,6 +186,57 @@ async def publish(conn: AsyncConnection, version_id: str, now_ms: int) -> None:
         raise VersionFrozen("this version is published already")
 
 
+def reckoned_minutes(questions: Sequence[Question]) -> int:
+    """The longest that answering all of them once can take, countdowns included."""
+    return estimated_minutes(sum(each.think_s + each.limit_s for each in questions), len(questions))
+
+
+async def get(conn: AsyncConnection, template_id: str, *, organisation_id: str) -> Template:
+    """Raises NotFound, also across organisations."""
+    row = (
+        await conn.execute(
+            select(
+                templates.c.id,
+                templates.c.organisation_id,
+                templates.c.name,
+                templates.c.created_at_ms,
+                templates.c.archived_at_ms,
+            ).where(templates.c.id == template_id, templates.c.organisation_id == organisation_id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("template", template_id)
+    return Template(*row)
+
+
+async def archive(conn: AsyncConnection, template_id: str, *, organisation_id: str, now_ms: int) -> bool:
+    """Offers it no more; False if that was so already, or there is none. Invitations keep their version."""
+    changed = await conn.execute(
+        update(templates)
+        .where(
+            templates.c.id == template_id,
+            templates.c.organisation_id == organisation_id,
+            templates.c.archived_at_ms.is_(None),
+        )
+        .values(archived_at_ms=now_ms)
+    )
+    return changed.rowcount == 1
+
+
+async def restore(conn: AsyncConnection, template_id: str, *, organisation_id: str) -> bool:
+    """Undoes `archive`, its jobs still attached; False if it was not archived, or there is none."""
+    changed = await conn.execute(
+        update(templates)
+        .where(
+            templates.c.id == template_id,
+            templates.c.organisation_id == organisation_id,
+            templates.c.archived_at_ms.is_not(None),
+        )
+        .values(archived_at_ms=None)
+    )
+    return changed.rowcount == 1
+
+
 async def attach(conn: AsyncConnection, template_id: str, job_id: str) -> None:
     """Offers the template for the job; no harm if it is offered already. Raises NotFound, also across organisations."""
     same = await conn.scalar(
@@ -174,6 +269,10 @@ async def version(conn: AsyncConnection, version_id: str) -> TemplateVersion:
                 template_versions.c.instructions,
                 template_versions.c.details_fields,
                 template_versions.c.audio_only_allowed,
+                template_versions.c.difficulty,
+                template_versions.c.focus_area,
+                template_versions.c.duration_min,
+                template_versions.c.revision,
             )
             .join_from(template_versions, templates, template_versions.c.template_id == templates.c.id)
             .where(template_versions.c.id == version_id)
@@ -200,7 +299,19 @@ async def version(conn: AsyncConnection, version_id: str) -> TemplateVersion:
         details_fields=as_details_fields(row.details_fields, "template_versions.details_fields"),
         audio_only_allowed=row.audio_only_allowed,
         questions=[question_from_row(each) for each in asked],
+        difficulty=Difficulty(row.difficulty) if row.difficulty else None,
+        focus_area=row.focus_area,
+        duration_min=row.duration_min,
+        revision=row.revision,
     )
+
+
+async def own_version(conn: AsyncConnection, version_id: str, *, organisation_id: str) -> TemplateVersion:
+    """`version`, of this organisation's templates only. Raises NotFound."""
+    found = await version(conn, version_id)
+    if found.organisation_id != organisation_id:
+        raise NotFound("template version", version_id)
+    return found
 
 
 def question_from_row(row: Row[*tuple[Any, ...]]) -> Question:

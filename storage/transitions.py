@@ -118,8 +118,33 @@ async def complete(conn: AsyncConnection, invitation_id: str, now_ms: int) -> bo
 
 
 async def cancel(conn: AsyncConnection, invitation_id: str, *, reason: str, now_ms: int) -> bool:
-    """Pending or in progress to cancelled. False if it had ended. Its live session is for the caller to end."""
-    return await _move(conn, invitation_id, InvitationStatus.CANCELLED, None, cancel_reason=reason, ended_at_ms=now_ms)
+    """Pending or in progress to cancelled. False if it had ended, or closed by then: what is over is not called off.
+
+    Its live session is for the caller to end.
+    """
+    still_open = not_(overdue_at(now_ms))
+    return await _move(
+        conn, invitation_id, InvitationStatus.CANCELLED, still_open, cancel_reason=reason, ended_at_ms=now_ms
+    )
+
+
+async def extend(conn: AsyncConnection, invitation_id: str, *, expires_at_ms: int, now_ms: int) -> bool:
+    """A later deadline for what is open still. False from the old deadline on, without one, or if it is no later.
+
+    The one change of an open invitation that keeps its status. Of an extension and an expiry that race, the first
+    to commit decides: after an expiry nothing is extended, and what was extended is not overdue.
+    """
+    extended = await conn.execute(
+        update(invitations)
+        .where(
+            invitations.c.id == invitation_id,
+            invitations.c.status.in_(OPEN),
+            invitations.c.expires_at_ms > now_ms,
+            invitations.c.expires_at_ms < expires_at_ms,
+        )
+        .values(expires_at_ms=expires_at_ms)
+    )
+    return extended.rowcount == 1
 
 
 async def expire(conn: AsyncConnection, invitation_id: str, now_ms: int) -> bool:
@@ -164,13 +189,11 @@ async def _move(
     conn: AsyncConnection,
     invitation_id: str,
     target: InvitationStatus,
-    condition: ColumnElement[bool] | None,
+    condition: ColumnElement[bool],
     **values: Any,
 ) -> bool:
     """Whether this call moved it: from a status that ALLOWED lets go to `target`, while `condition` holds."""
     sources = [status for status, onward in ALLOWED.items() if target in onward]
-    query = update(invitations).where(invitations.c.id == invitation_id, invitations.c.status.in_(sources))
-    if condition is not None:
-        query = query.where(condition)
-    moved = await conn.execute(query.values(status=target, **values))
+    its_row = update(invitations).where(invitations.c.id == invitation_id, invitations.c.status.in_(sources))
+    moved = await conn.execute(its_row.where(condition).values(status=target, **values))
     return moved.rowcount == 1

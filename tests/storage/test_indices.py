@@ -10,11 +10,28 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, interviews, invitations, logins, organisations, templates, users
+from storage import (
+    candidate_list,
+    candidates,
+    events,
+    interviews,
+    invitation_list,
+    invitations,
+    job_templates,
+    jobs,
+    logins,
+    organisations,
+    pipeline,
+    sendings,
+    templates,
+    users,
+)
+from storage.candidate_list import CandidateState
 from storage.database import Database
 from storage.errors import NotFound
+from storage.invitation_list import MailFact, Wanted
 from storage.schema import NoticeKind
-from storage.states import TakeState
+from storage.states import InvitationStatus, Stage, TakeState
 
 Query = Callable[[AsyncConnection], Awaitable[object]]
 
@@ -23,6 +40,18 @@ QUERIES: dict[str, Query] = {
     "an invitation by its id": lambda c: invitations.by_id(c, "i", organisation_id="o"),
     "the list of interviews": lambda c: invitations.listing(c, "o"),
     "a later page of the list": lambda c: invitations.listing(c, "o", before=(5, "i")),
+    "the list by status, mail and text": lambda c: invitations.listing(
+        c, "o", now_ms=1, wanted=Wanted(status=InvitationStatus.EXPIRED, mail=MailFact.SENT, text="a")
+    ),
+    "the list of one candidate": lambda c: invitations.listing(c, "o", now_ms=1, wanted=Wanted(candidate_id="c")),
+    "the list of one job for a reviewer": lambda c: invitations.listing(
+        c, "o", now_ms=1, wanted=Wanted(job_id="j", member_id="u")
+    ),
+    "how often it was resent": lambda c: invitation_list.resent(c, "i"),
+    "whether a mail was posted": lambda c: invitation_list.was_posted(c, "once"),
+    "a sending": lambda c: sendings.find(c, "s", organisation_id="o"),
+    "what came of a sending": lambda c: sendings.rows_of(c, "s"),
+    "open invitations of candidates": lambda c: sendings.open_invitations(c, "o", ["c", "d"], 1),
     "overdue invitations": lambda c: invitations.overdue(c, 10**9),
     "the consents of an invitation": lambda c: invitations.consents(c, "i"),
     "what reviewers see": lambda c: interviews.submitted(c, "i"),
@@ -37,6 +66,17 @@ QUERIES: dict[str, Query] = {
     "a user by address": lambda c: users.by_email(c, "a@example.org"),
     "a version with its questions": lambda c: templates.version(c, "v"),
     "the current notice": lambda c: organisations.current_notice(c, "o", NoticeKind.PRIVACY, "en"),
+    "candidates": lambda c: candidate_list.page(c, "o", now_ms=1),
+    "candidates searched and filtered": lambda c: candidate_list.page(
+        c, "o", now_ms=1, q="a b", state=CandidateState.ACTIVE, before=(5, "c")
+    ),
+    "a candidate": lambda c: candidate_list.one(c, "o", "c", now_ms=1),
+    "the applications of a candidate": lambda c: candidates.applications_of(c, "o", "c"),
+    "the list of jobs": lambda c: jobs.listing(c, "o", before=(5, "j")),
+    "jobs to choose from": lambda c: jobs.open_ones(c, "o"),
+    "what a job can offer": lambda c: job_templates.of_job(c, "o", "j"),
+    "the board of a job": lambda c: pipeline.board(c, "o", "j", now_ms=1),
+    "a stage of a job": lambda c: pipeline.in_stage(c, "o", "j", Stage.NEW, now_ms=1, before=(5, "a")),
     "events of a subject": lambda c: events.for_subject(c, "o", "invitation", "i"),
 }
 
@@ -55,9 +95,9 @@ async def test_no_query_reads_or_sorts_a_whole_table(database: Database, name: s
         for statement, parameters in statements:
             plan = (await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).all()
             steps = [str(row[3]) for row in plan]
-            # "anon_…" is a page of rows that the same statement found by an index and cut to its limit.
+            # "anon_…" and "(subquery-…" are rows that the same statement found by an index and cut to its limit.
             whole = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
-            assert [step for step in whole if not step.startswith("SCAN anon_")] == [], steps
+            assert [step for step in whole if not step.startswith(("SCAN anon_", "SCAN (subquery-"))] == [], steps
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -264,3 +264,22 @@ async def test_a_take_whose_json_has_a_wrong_shape_is_not_believed(
         await conn.execute(update(takes_table).values(**broken))
         with pytest.raises(ShapeBroken, match=f"takes.{next(iter(broken))}"):
             await interviews.take(conn, take.id)
+
+
+async def test_the_ledgers_of_several_answers_come_whole_in_few_queries(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.answers.LEDGER_LIMIT", 4)
+    async with database.write() as conn:
+        world = await furnish(conn)
+        first, second, third = await start_interview(conn, world)
+        for number in range(8):
+            answer = (first, second)[number % 2]
+            await interviews.write_ledger(conn, answer.id, NOW_MS + number, "reveal", {"n": number})
+        found = await interviews.ledgers_of(conn, [first.id, second.id, third.id])
+        one = await interviews.ledgers_of(conn, [second.id])
+        assert await interviews.ledgers_of(conn, []) == {}
+    assert [entry.detail["n"] for entry in found[first.id]] == [0, 2, 4, 6]
+    assert [entry.detail["n"] for entry in found[second.id]] == [1, 3, 5, 7]
+    assert found[third.id] == []
+    assert one == {second.id: found[second.id]}

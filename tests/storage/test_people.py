@@ -9,7 +9,7 @@ from storage import candidates, jobs, organisations, users
 from storage.database import Database
 from storage.errors import AlreadyApplied, EmailTaken, NotFound
 from storage.schema import NoticeKind
-from storage.states import Role
+from storage.states import Role, Stage
 from tests.storage.world import NOW_MS, furnish
 
 
@@ -147,9 +147,9 @@ async def test_a_candidate_applies_to_a_job_once(database: Database) -> None:
             await candidates.apply(conn, world.application.candidate_id, world.job.id, now_ms=NOW_MS)
         other = await jobs.create(conn, organisation_id=world.organisation.id, title="Miller", now_ms=NOW_MS)
         application = await candidates.apply(
-            conn, world.application.candidate_id, other.id, now_ms=NOW_MS, stage="screening"
+            conn, world.application.candidate_id, other.id, now_ms=NOW_MS, stage=Stage.REVIEW
         )
-        assert (application.stage, world.application.stage) == ("screening", "invited")
+        assert (application.stage, world.application.stage) == (Stage.REVIEW, Stage.NEW)
 
 
 async def test_nobody_applies_to_a_job_of_another_organisation(database: Database) -> None:

@@ -42,13 +42,18 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {column}")
     _fill()
     op.create_index(
-        op.f("ix_candidates_organisation_id_created_at_ms_id"), "candidates", ["organisation_id", "created_at_ms", "id"]
+        "ix_candidates_listing",
+        "candidates",
+        ["organisation_id", "created_at_ms", "id", "search", "latest_invitation_id"],
     )
     op.create_index(op.f("ix_candidates_latest_invitation_id"), "candidates", ["latest_invitation_id"])
     op.create_index(
         op.f("ix_events_organisation_id_candidate_id_sequence"),
         "events",
         ["organisation_id", "candidate_id", "sequence"],
+    )
+    op.create_index(
+        op.f("ix_applications_job_id_stage_stage_at_ms_id"), "applications", ["job_id", "stage", "stage_at_ms", "id"]
     )
     _organisation_and_team()
     _sendings()
