@@ -111,6 +111,7 @@ async def _run(settings: Settings, folder: DataFolder, sock: socket.socket, *, w
             *people,
             "",
             f"  Data        {folder.root}",
+            f"  Mail        {settings.mail.host or f'no server set: written to {folder.outbox}'}",
             f"  Media       UDP {ports}, advertised at {', '.join(addresses)}",
             "",
         )

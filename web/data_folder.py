@@ -40,6 +40,11 @@ class DataFolder:
         return self.root / "recordings"
 
     @property
+    def outbox(self) -> Path:
+        """Letters that no server takes; made with the first of them."""
+        return self.root / "outbox"
+
+    @property
     def run(self) -> Path:
         """Control sockets and locks: of use only while something runs."""
         return self.root / "run"

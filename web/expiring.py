@@ -5,28 +5,9 @@ What people see does not wait for this: pages reckon with the clock themselves.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
-from signaling.conduct import DatabaseTrouble
 from signaling.hub import Hub
 from storage import events, invitations
 from storage.database import Database
-from web.keys import NowMs
-
-log = logging.getLogger("greenroom.expiring")
-
-EVERY_S = 30.0
-
-
-async def keep_expiring(database: Database, hub: Hub, now_ms: NowMs) -> None:
-    """Runs until cancelled. Trouble with the database is logged, and tried again the next time."""
-    while True:
-        try:
-            await expire_overdue(database, hub, now_ms())
-        except DatabaseTrouble:
-            log.exception("invitations could not be expired")
-        await asyncio.sleep(EVERY_S)
 
 
 async def expire_overdue(database: Database, hub: Hub, now_ms: int) -> int:

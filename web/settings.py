@@ -11,11 +11,13 @@ import tomllib
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from web.mail import addresses
 
 DEFAULT_FILE = Path("config.toml")
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared with, not bound to)
@@ -42,7 +44,7 @@ class IceServer(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much one form may hold (of the signed-in team's, more: templates are long), and how many candidates' pages may be open at once."""
+    """How much one form may hold, the team's and others', and how many candidates' pages may be open at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,6 +64,37 @@ class SignIn(BaseModel):
     longest_pause_s: int = Field(default=300, ge=1, le=3600)
     free_attempts_everywhere: int = Field(default=100, ge=1, le=900)
     longest_pause_everywhere_s: int = Field(default=4, ge=1, le=60)
+
+
+class Mail(BaseModel):
+    """The SMTP server that letters leave through. Without a host they are written to files instead."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = ""
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    from_address: str = ""
+    timeout_s: int = Field(default=30, ge=1, le=300)
+
+    @field_validator("from_address")
+    @classmethod
+    def _an_address(cls, address: str) -> str:
+        if address and addresses.parse(address).needs_utf8:
+            raise ValueError("has letters outside ASCII before the @, which not every mail server takes")
+        return address.strip()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.host and not self.from_address:
+            raise ValueError("from_address must say whom letters come from, once there is a host")
+        if bool(self.username) != bool(self.password):
+            raise ValueError("username and password belong together: set both, or neither")
+        if self.username and self.security == "none":
+            raise ValueError('security = "none" would send the password in clear: use "starttls" or "tls"')
+        return self
 
 
 class Settings(BaseSettings):
@@ -88,6 +121,7 @@ class Settings(BaseSettings):
 
     limits: Limits = Limits()
     sign_in: SignIn = SignIn()
+    mail: Mail = Mail()
 
     @classmethod
     def settings_customise_sources(
@@ -219,7 +253,7 @@ def _mistake(detail: Any) -> Mistake:
     if detail["type"] == "extra_forbidden":
         return Mistake(key, "there is no such setting")
     reason = detail["msg"].removeprefix("Value error, ")
-    given = detail.get("input")
+    given = None if key.endswith("password") else detail.get("input")
     if isinstance(given, (str, int, float, bool)) and repr(given) not in reason:
         reason = f"{reason} (it is {given!r})"
     return Mistake(key, reason)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import pytest
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from storage import events
-from storage.errors import Busy
 from storage.states import InvitationStatus
 from tests.web.world import START_MS, Site
-from web.expiring import expire_overdue, keep_expiring
+from web.expiring import expire_overdue
 from web.keys import DATABASE, HUB
 
 HOUR_MS = 3_600_000
@@ -33,41 +24,6 @@ async def test_what_is_overdue_is_expired_and_noted(site: Site) -> None:
         [event] = await events.for_subject(conn, late.organisation_id, "invitation", late.id)
     assert (event.kind, event.actor) == ("invitation.expired", "system")
     assert await expire_overdue(database, site.app[HUB], site.clock.now_ms) == 0
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [OperationalError("COMMIT", {}, Exception("database or disk is full")), Busy("no connection came free in time")],
-    ids=["disk full", "busy"],
-)
-async def test_expiry_goes_on_after_trouble_with_the_database(
-    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: Exception
-) -> None:
-    invitation = await site.invite(expires_at_ms=START_MS + HOUR_MS)
-    site.clock.now_ms = START_MS + HOUR_MS
-    database, tried = site.app[DATABASE], asyncio.Event()
-    write = database.write
-
-    @asynccontextmanager
-    async def full_once() -> AsyncIterator[AsyncConnection]:
-        if not tried.is_set():
-            tried.set()
-            raise trouble
-        async with write() as conn:
-            yield conn
-
-    monkeypatch.setattr("web.expiring.EVERY_S", 0.01)
-    monkeypatch.setattr(database, "write", full_once)
-    expiring = asyncio.create_task(keep_expiring(database, site.app[HUB], lambda: site.clock.now_ms))
-    try:
-        async with asyncio.timeout(5):
-            while (await site.interview(invitation)).invitation.status is not InvitationStatus.EXPIRED:
-                assert not expiring.done()
-                await asyncio.sleep(0.01)
-    finally:
-        expiring.cancel()
-    assert tried.is_set()
-    assert "could not be expired" in caplog.text
 
 
 async def test_an_open_page_is_told_when_its_interview_expires(site: Site) -> None:

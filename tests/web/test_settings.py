@@ -104,6 +104,30 @@ def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
     assert [mistake.reason for mistake in caught.value.mistakes] == ["there is no such file"]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ('host = "smtp.example.com"', "from_address"),
+        ('host = "a.example"\nfrom_address = "nobody"', "form name@example.com"),
+        ('username = "me"', "belong together"),
+        ('username = "me"\npassword = "hush-hush"\nsecurity = "none"', "in clear"),
+        ("password = 12345678", "valid string"),
+    ],
+)
+def test_mail_that_could_not_work_is_refused_and_no_password_is_repeated(tmp_path: Path, given: str, said: str) -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        load(write(tmp_path / "bad.toml", f"[mail]\n{given}\n"))
+    assert all(mistake.key.startswith("mail") for mistake in caught.value.mistakes)
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "12345678" not in str(caught.value)
+
+
+def test_settings_that_are_printed_hide_the_password(tmp_path: Path) -> None:
+    text = '[mail]\nhost = "a.example"\nfrom_address = "a@b.example"\nusername = "me"\npassword = "hush-hush"\n'
+    assert "hush" not in repr(load(write(tmp_path / "some.toml", text)))
+
+
 def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("LISTEN_PORT", "listen_port", "GREENROOM_LISTEN_PORT", "DATA_DIR"):
