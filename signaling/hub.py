@@ -149,6 +149,10 @@ class Hub:
         if session is not None:
             await self.settled({invitation_id})
 
+    def changed(self, invitation_id: str) -> None:
+        """Something about it changed in the database that ends nothing, like its deadline: it is read again."""
+        self._reload(invitation_id)
+
     def on_recorder_event(self, event: Event) -> None:
         """The pool's callback: on the loop, never waits."""
         match event:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from aiohttp import web
 
@@ -16,10 +14,10 @@ from storage.database import Database
 from storage.recordings import Recordings
 from web import middlewares, rendering, routes
 from web.data_folder import DataFolder
-from web.expiring import keep_expiring
 from web.keys import DATABASE, FOLDER, HUB, NOW_MS, PASSWORDS, POST, RECORDINGS, SETTINGS, STATIC, VIEWS
 from web.mail.post import Post
 from web.passwords import Passwords
+from web.queueing import Queue, Unkept
 from web.recruiter.views import RecentViews
 from web.settings import Settings
 from web.static import StaticFiles
@@ -42,9 +40,11 @@ def pool_settings(settings: Settings, folder: DataFolder, advertised: tuple[str,
     )
 
 
-def build(settings: Settings, folder: DataFolder, advertised: tuple[str, ...]) -> web.Application:
+def build(
+    settings: Settings, folder: DataFolder, advertised: tuple[str, ...], clock: Clock | None = None
+) -> web.Application:
     """The whole server. Nothing runs before its start-up; its database must have been migrated by then."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     pool = Pool(pool_settings(settings, folder, advertised), lambda event: app[HUB].on_recorder_event(event))
 
     async def recorders(_: web.Application) -> AsyncIterator[None]:
@@ -54,13 +54,23 @@ def build(settings: Settings, folder: DataFolder, advertised: tuple[str, ...]) -
         finally:
             await pool.stop()
 
-    app = compose(settings, folder, pool, clock)
-    app.cleanup_ctx.extend((recorders, live_interviews))
+    # Not above: what lasts takes as long to import as all else together, and few commands serve.
+    from web import schedules
+    from web.durable import Durable
+
+    queue = Durable(folder.database)
+    app = compose(settings, folder, pool, clock, queue)
+    app.cleanup_ctx.extend((recorders, live_interviews, schedules.running(queue)))
     return app
 
 
-def compose(settings: Settings, folder: DataFolder, recorders: Recorders, clock: Clock) -> web.Application:
-    """All but what runs by itself (recorders, live interviews): tests bring their own recorders."""
+def compose(
+    settings: Settings, folder: DataFolder, recorders: Recorders, clock: Clock, queue: Queue | None = None
+) -> web.Application:
+    """All but what runs by itself (recorders, live interviews, letters): tests bring their own, or none.
+
+    Without a queue letters are rows, and stay.
+    """
     app = web.Application(
         middlewares=[middlewares.error_pages, middlewares.same_site, middlewares.request_bounds],
         client_max_size=max(settings.limits.form_bytes, settings.limits.team_form_bytes),
@@ -74,7 +84,7 @@ def compose(settings: Settings, folder: DataFolder, recorders: Recorders, clock:
     app[VIEWS] = RecentViews()
     app[STATIC] = StaticFiles()
     limits = Limits(sessions=settings.limits.sessions, max_bitrate_bps=settings.max_bitrate_bps)
-    app[POST] = Post()
+    app[POST] = Post(queue or Unkept())
     app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits, app[POST])
     rendering.set_up(app, app[STATIC], clock.wall_ms)
     routes.register(app)
@@ -94,15 +104,9 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 async def live_interviews(app: web.Application) -> AsyncIterator[None]:
-    """Settles what was left of the last run, and expires what is overdue from then on."""
+    """Settles what was left of the last run."""
     await app[HUB].start()
-    expiring = asyncio.create_task(keep_expiring(app[DATABASE], app[HUB], app[NOW_MS]), name="expiring")
-    try:
-        yield
-    finally:
-        expiring.cancel()
-        with suppress(asyncio.CancelledError):
-            await expiring
+    yield
 
 
 async def _stop_hub(app: web.Application) -> None:

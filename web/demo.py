@@ -13,7 +13,7 @@ from storage import candidates, invitations, jobs, organisations, templates, use
 from storage.database import Database
 from storage.ids import new_id
 from storage.shapes import DetailsField
-from storage.states import Role
+from storage.states import Role, Stage
 from web import links
 from web.founding import found
 
@@ -83,7 +83,7 @@ async def _make(conn: AsyncConnection, secret: bytes, password_hash: str, now_ms
         organisation_id=organisation.id,
         email=EMAIL,
         name=_CONTACT[0],
-        role=Role.RECRUITER,
+        role=Role.ADMIN,
         password_hash=password_hash,
         now_ms=now_ms,
     )
@@ -105,7 +105,7 @@ async def _make(conn: AsyncConnection, secret: bytes, password_hash: str, now_ms
     candidate = await candidates.create(
         conn, organisation_id=organisation.id, name="Robin Lindgren", email=CANDIDATE_EMAIL, now_ms=now_ms
     )
-    application = await candidates.apply(conn, candidate_id=candidate.id, job_id=job.id, now_ms=now_ms)
+    application = await candidates.apply(conn, candidate.id, job.id, now_ms=now_ms, stage=Stage.INTERVIEW)
     invitation_id = new_id(now_ms)
     await invitations.create(
         conn,

@@ -1,4 +1,4 @@
-"""Candidates' links and device cookies, derived from the installation's secret (C1).
+"""Candidates' links, their device cookies, and colleagues' invites, derived from the installation's secret (C1).
 
 Nothing here is stored in clear anywhere: the database holds a link's SHA-256 only,
 and whoever has the secret and an invitation's id can make the same link again.
@@ -19,6 +19,11 @@ _TOKEN_CHARS = 43
 def link_token(secret: bytes, invitation_id: str, generation: int) -> LinkToken:
     """What follows /i/ in the candidate's link; 256 bits, base64url without padding."""
     return LinkToken(_derive(secret, f"{invitation_id}\n{generation}"))
+
+
+def team_token(secret: bytes, invite_id: str, generation: int) -> LinkToken:
+    """What follows /join/ in a colleague's invite: of the same form as a candidate's, and never equal to one."""
+    return LinkToken(_derive(secret, f"team\n{invite_id}\n{generation}"))
 
 
 def token_sha256(token: str) -> str:

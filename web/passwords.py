@@ -48,7 +48,7 @@ def hashed(password: str) -> str:
 
 
 class Passwords:
-    """Verifies, off the loop. One per application."""
+    """Verifies and hashes, off the loop. One per application."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
@@ -75,6 +75,11 @@ class Passwords:
         """Whether they match; call it inside a `turn`. None (no such account) takes as long and never matches."""
         right = await asyncio.to_thread(self._verify, stored_hash or self._nobody, password)
         return right and stored_hash is not None
+
+    async def hash_new(self, password: str) -> str:
+        """The hash to store of a password that `check_new` took. Takes its turn itself. Raises PasswordsBusy."""
+        async with self.turn():
+            return await asyncio.to_thread(self._hasher.hash, password)
 
     def _verify(self, stored_hash: str, password: str) -> bool:
         try:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from signaling.clock import Clock
 from storage.database import Database
 from web.app import build
 from web.data_folder import DataFolder, only_server
@@ -92,13 +93,14 @@ async def run(
     sock: socket.socket,
     advertised: tuple[str, ...],
     listening: Callable[[], None],
+    clock: Clock | None = None,
 ) -> None:
     """Serves on `sock` until SIGINT or SIGTERM; `listening` is called once requests are answered."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    runner = runner_of(build(settings, folder, advertised))
+    runner = runner_of(build(settings, folder, advertised, clock))
     try:
         await runner.setup()
         await web.SockSite(runner, sock).start()

@@ -36,6 +36,7 @@ SignedInHandler = Callable[[web.Request, Login], Awaitable[web.StreamResponse]]
 TOUCH_AFTER_MS = 60 * 1000
 _DAY_MS = 24 * 60 * 60 * 1000
 _NOT_SHOWN = "This had a character that cannot be shown. It was left out: check what is here now."
+_DISABLED = "This account is disabled. Ask an admin of your team."
 _WRONG = "This e-mail address and password do not match. Check both and try again."
 
 
@@ -123,20 +124,16 @@ async def submit(request: web.Request) -> web.StreamResponse:
         return _again(request, printable(email), wanted, None, status=422, email_error=_NOT_SHOWN)
     if not email or not password:
         return _again(request, email, wanted, "Type your e-mail address and your password.", status=422)
-    address = client_address(request, request.app[SETTINGS].proxy_networks)
-    try:
-        async with request.app[PASSWORDS].turn():
-            outcome = await _attempt(request, email, password, address)
-    except PasswordsBusy:
-        outcome = Pause(5)
+    outcome = await proven(request, email, password)
     if isinstance(outcome, Pause):
-        sentence = f"There were too many attempts. Wait {_readable(outcome.seconds)}, then try again."
-        response = _again(request, email, wanted, sentence, status=429)
+        response = _again(request, email, wanted, outcome.sentence, status=429)
         response.headers["Retry-After"] = str(outcome.seconds)
         return response
     if outcome is None:
         return _again(request, email, wanted, _WRONG, status=422)
-    return await _let_in(request, outcome, address, wanted)
+    if outcome.disabled_at_ms is not None:
+        return _again(request, email, wanted, _DISABLED, status=422)
+    return await let_in(request, outcome.id, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +142,25 @@ class Pause:
 
     seconds: int
 
+    @property
+    def sentence(self) -> str:
+        return f"There were too many attempts. Wait {_readable(self.seconds)}, then try again."
 
-async def _attempt(request: web.Request, email: str, password: str, address: str) -> str | Pause | None:
-    """The user's id if the password is right, None if not, or the pause that attempts must keep."""
+
+async def proven(request: web.Request, email: str, password: str) -> users.User | Pause | None:
+    """Whose password it is, if it is right; None if not, which is counted; or the pause that attempts must keep.
+
+    A disabled user is returned too, and must not be let in.
+    """
+    address = client_address(request, request.app[SETTINGS].proxy_networks)
+    try:
+        async with request.app[PASSWORDS].turn():
+            return await _attempt(request, email, password, address)
+    except PasswordsBusy:
+        return Pause(5)
+
+
+async def _attempt(request: web.Request, email: str, password: str, address: str) -> users.User | Pause | None:
     database, now_ms = request.app[DATABASE], request.app[NOW_MS]()
     tallies = attempts.tallies_of(users.folded(email), address_key(address), request.app[SETTINGS].sign_in)
     async with database.read() as conn:
@@ -160,7 +173,7 @@ async def _attempt(request: web.Request, email: str, password: str, address: str
     async with database.write() as conn:
         if user is not None and right:
             await attempts.note_success(conn, tallies)
-            return user.id
+            return user
         await attempts.note_failure(conn, tallies, now_ms)
     log.warning("failed sign-in from %s", address)
     return None
@@ -171,7 +184,8 @@ async def _is_signed_in_at(conn: AsyncConnection, user_id: str, address: str, no
     return any(address_key(login.address) == here for login in await logins.of_user(conn, user_id, now_ms))
 
 
-async def _let_in(request: web.Request, user_id: str, address: str, wanted: str) -> web.StreamResponse:
+async def let_in(request: web.Request, user_id: str, wanted: str) -> web.StreamResponse:
+    """A new login of this user on the browser that asks, and on to the local path `wanted`."""
     settings, now_ms = request.app[SETTINGS], request.app[NOW_MS]()
     token = secrets.token_urlsafe(32)
     lasts_ms = settings.sign_in.login_days * _DAY_MS
@@ -182,7 +196,7 @@ async def _let_in(request: web.Request, user_id: str, address: str, wanted: str)
             token_sha256=token_sha256(token),
             now_ms=now_ms,
             expires_at_ms=now_ms + lasts_ms,
-            address=address,
+            address=client_address(request, settings.proxy_networks),
             user_agent=request.headers.get("User-Agent", "")[:300],
         )
     response = web.Response(status=303, headers={"Location": wanted})

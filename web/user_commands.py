@@ -8,7 +8,7 @@ import click
 import uvloop
 
 from storage import organisations, users
-from storage.errors import EmailTaken
+from storage.errors import EmailTaken, LastAdmin
 from storage.states import Role
 from web import passwords, serving
 from web.candidate.form import is_email
@@ -17,8 +17,7 @@ from web.founding import found
 from web.settings import Settings
 from web.terminal import CannotDo, configured, now_ms, say
 
-# Reviewers come with the pages that confine them to their jobs.
-_ROLES = [Role.ADMIN.value, Role.RECRUITER.value]
+_ROLES = [role.value for role in Role]
 _GENERATE = click.option("--generate", is_flag=True, help="Make up a password and print it, instead of asking for one.")
 
 
@@ -30,13 +29,13 @@ def user() -> None:
 @user.command("add")
 @click.option("--email", prompt="E-mail address", help="What they sign in with.")
 @click.option("--name", prompt="Name", help="Their name, as colleagues see it.")
-@click.option("--role", type=click.Choice(_ROLES), default=Role.RECRUITER.value, show_default=True)
+@click.option("--role", type=click.Choice(_ROLES), help="Admin for the first user, recruiter for others, if left out.")
 @click.option("--organisation", help="The organisation's name. Needed with the first user, who founds it.")
 @click.option("--zone", default="UTC", show_default=True, help="Its time zone, such as Europe/Helsinki.")
 @_GENERATE
 @configured
 def add(
-    settings: Settings, email: str, name: str, role: str, organisation: str | None, zone: str, generate: bool
+    settings: Settings, email: str, name: str, role: str | None, organisation: str | None, zone: str, generate: bool
 ) -> None:
     """Add someone who may sign in. With the first one the organisation is made too."""
     if not is_email(email.strip()):
@@ -50,8 +49,10 @@ def add(
         organisation = click.prompt("Name of your organisation")
     password = _chosen(generate)
     hashed = passwords.hashed(password)
-    founded = uvloop.run(_add(folder, email, name.strip(), Role(role), organisation, zone, hashed))
-    say(f"{users.folded(email)} may sign in as {role} of {founded}, at {settings.origin}/sign-in.")
+    made, founded = uvloop.run(
+        _add(folder, email, name.strip(), None if role is None else Role(role), organisation, zone, hashed)
+    )
+    say(f"{users.folded(email)} may sign in as {made.role} of {founded}, at {settings.origin}/sign-in.")
     if generate:
         say(f"Password: {password}")
 
@@ -69,6 +70,16 @@ def password(settings: Settings, email: str, generate: bool) -> None:
     say(f"{users.folded(email)} has a new password, and is signed out everywhere.")
     if generate:
         say(f"Password: {chosen}")
+
+
+@user.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(_ROLES))
+@configured
+def role(settings: Settings, email: str, role: str) -> None:
+    """Give EMAIL another role: the way back for a team whose last admin is gone. It also enables the account."""
+    uvloop.run(_set_role(open_folder(settings.data_dir), email, Role(role)))
+    say(f"{users.folded(email)} is {role} now, and may sign in.")
 
 
 def _chosen(generate: bool) -> str:
@@ -91,32 +102,51 @@ async def _organisation_name(folder: DataFolder) -> str | None:
 
 
 async def _add(
-    folder: DataFolder, email: str, name: str, role: Role, organisation: str | None, zone: str, password_hash: str
-) -> str:
-    """Adds them, and says to which organisation."""
+    folder: DataFolder,
+    email: str,
+    name: str,
+    role: Role | None,
+    organisation: str | None,
+    zone: str,
+    password_hash: str,
+) -> tuple[users.User, str]:
+    """Adds them, and says to which organisation. Without a role, who founds it is its admin."""
     address, at_ms = users.folded(email), now_ms()
     try:
         async with serving.opened(folder) as database, database.write() as conn:
             into = await organisations.first(conn)
+            chosen_role = role or (Role.ADMIN if into is None else Role.RECRUITER)
             if into is None:
                 chosen = organisation or name
                 into = await found(conn, name=chosen, contact_name=name, contact_email=address, zone=zone, now_ms=at_ms)
             elif organisation is not None and organisation != into.name:
                 raise CannotDo(f"This server belongs to {into.name}. Leave --organisation out.")
-            await users.create(
+            made = await users.create(
                 conn,
                 organisation_id=into.id,
                 email=address,
                 name=name,
-                role=role,
+                role=chosen_role,
                 password_hash=password_hash,
                 now_ms=at_ms,
             )
-            return into.name
+            return made, into.name
     except EmailTaken:
         raise CannotDo(
             f"{address} has an account already. `greenroom user password {address}` sets a new password."
         ) from None
+
+
+async def _set_role(folder: DataFolder, email: str, role: Role) -> None:
+    user_id = await _user_id(folder, email)
+    try:
+        async with serving.opened(folder) as database, database.write() as conn:
+            user = await users.by_id(conn, user_id)
+            if user is not None:
+                await users.enable(conn, user.id, organisation_id=user.organisation_id)
+                await users.set_role(conn, user.id, organisation_id=user.organisation_id, role=role)
+    except LastAdmin:
+        raise CannotDo(f"{users.folded(email)} is the only admin. Make somebody else an admin first.") from None
 
 
 async def _user_id(folder: DataFolder, email: str) -> str:

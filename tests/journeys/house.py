@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from storage import candidates, invitations, jobs, templates, users
 from storage.database import Database
 from storage.ids import new_id
@@ -27,6 +29,7 @@ from web.founding import found
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 30.0
 EMAIL, PASSWORD = "pat@example.com", "a long enough password"
+ZONE = "Europe/Helsinki"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,12 @@ class House:
     def start(self) -> None:
         config = self.folder / "config.toml"
         config.write_text("".join(f"{key} = {value}\n" for key, value in self.settings.items()))
+        program = ["web.cli", "serve", "--config", str(config)]
+        if self._shift.exists():
+            program = ["tests.journeys.shifted", str(config), str(self._shift)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "web.cli", "serve", "--config", str(config)],
+                [*self._prefix, sys.executable, "-m", *program],
                 cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         until(self._answers, START_TIMEOUT_S, f"the server answers; its log:\n{self.log.read_text()[-2000:]}")
@@ -111,6 +117,16 @@ class House:
     def _answers(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.log.read_text()[-3000:]
         return b"is running" in self.log.read_bytes()[self._mark :]
+
+    @property
+    def _shift(self) -> Path:
+        return self.folder / "clock_shift_ms"
+
+    def put_clock_forward(self, by_ms: int) -> None:
+        """The server's wall clock, from now on. Call it once before `start`, with 0 if you like, and again at will."""
+        fresh = self._shift.with_suffix(".new")
+        fresh.write_text(str(by_ms))
+        fresh.replace(self._shift)
 
     _mark = 0
 
@@ -156,23 +172,41 @@ class House:
         with ThreadPoolExecutor(1) as aside:  # this thread's loop is the browser driver's
             return aside.submit(asyncio.run, self._furnish(asks, details)).result()
 
+    def settle_in(self) -> None:
+        """An organisation with a recruiter, and nothing else."""
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(asyncio.run, self._alone()).result()
+
+    async def _alone(self) -> None:
+        database = Database(self._opened.database)
+        await database.open()
+        try:
+            await database.migrate()
+            async with database.write() as conn:
+                await self._organised(conn)
+        finally:
+            await database.close()
+
+    async def _organised(self, conn: AsyncConnection) -> str:
+        if not self._organisation:
+            made = await found(
+                conn, name="Meadow Studio", contact_name="Alex Berg", contact_email="hiring@example.com",
+                zone=ZONE, now_ms=now_ms(),
+            )  # fmt: skip
+            self._organisation = made.id
+            await users.create(
+                conn, organisation_id=made.id, email=EMAIL, name="Pat Recruiter", role=Role.RECRUITER,
+                password_hash=passwords.hashed(PASSWORD), now_ms=now_ms(),
+            )  # fmt: skip
+        return self._organisation
+
     async def _furnish(self, asks: Sequence[Ask], details: bool) -> Invited:
         database = Database(self._opened.database)
         await database.open()
         try:
             await database.migrate()
             async with database.write() as conn:
-                if not self._organisation:
-                    made = await found(
-                        conn, name="Meadow Studio", contact_name="Alex Berg", contact_email="hiring@example.com",
-                        zone="Europe/Helsinki", now_ms=now_ms(),
-                    )  # fmt: skip
-                    self._organisation = made.id
-                    await users.create(
-                        conn, organisation_id=made.id, email=EMAIL, name="Pat Recruiter", role=Role.RECRUITER,
-                        password_hash=passwords.hashed(PASSWORD), now_ms=now_ms(),
-                    )  # fmt: skip
-                organisation = self._organisation
+                organisation = await self._organised(conn)
                 job = await jobs.create(conn, organisation_id=organisation, title="Gardener", now_ms=now_ms())
                 version = await templates.create(
                     conn, organisation_id=organisation, name="First conversation",

@@ -198,7 +198,7 @@ def test_users_are_added_and_get_new_passwords(tmp_path: Path) -> None:
         "user", "add", "--data-dir", data, typed="ada@example.com\nAda\nNorthwind\nlong enough pw\nlong enough pw\n"
     )
     assert first.exit_code == 0, first.output
-    assert "ada@example.com may sign in as recruiter of Northwind" in first.output
+    assert "ada@example.com may sign in as admin of Northwind" in first.output
     assert "long enough pw" not in first.output
     again = call("user", "add", "--data-dir", data, "--email", "ADA@example.com", "--name", "Ada", "--generate")
     assert again.exit_code == 1
@@ -206,6 +206,25 @@ def test_users_are_added_and_get_new_passwords(tmp_path: Path) -> None:
     changed = call("user", "password", "ada@example.com", "--data-dir", data, "--generate")
     assert changed.exit_code == 0
     assert re.search(r"Password: (\w{5}-){3}\w{5}\n", changed.output)
+
+
+def test_a_role_is_given_from_the_command_line_and_the_last_admin_is_kept(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    founder = ("--email", "ada@example.com", "--name", "Ada", "--organisation", "Northwind", "--generate")
+    assert call("user", "add", "--data-dir", data, *founder).exit_code == 0
+    later = call("user", "add", "--data-dir", data, "--email", "bo@example.com", "--name", "Bo", "--generate")
+    assert "bo@example.com may sign in as recruiter of Northwind" in later.output
+    refused = call("user", "role", "ada@example.com", "reviewer", "--data-dir", data)
+    assert refused.exit_code == 1
+    assert "is the only admin" in refused.output
+    with sqlite3.connect(tmp_path / "data" / "greenroom.db") as tables:
+        tables.execute("UPDATE users SET disabled_at_ms = 1 WHERE email = 'bo@example.com'")
+    assert call("user", "role", "BO@example.com", "admin", "--data-dir", data).exit_code == 0
+    assert call("user", "role", "ada@example.com", "reviewer", "--data-dir", data).exit_code == 0
+    with sqlite3.connect(tmp_path / "data" / "greenroom.db") as tables:
+        found = tables.execute("SELECT role, disabled_at_ms FROM users ORDER BY email").fetchall()
+    assert found == [("reviewer", None), ("admin", None)]
+    assert call("user", "role", "nobody@example.com", "admin", "--data-dir", data).exit_code == 1
 
 
 def test_a_short_password_is_asked_for_again(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 WEB = Path(__file__).parents[2] / "web"
 STATIC = WEB / "static"
 VENDOR = STATIC / "vendor"
-TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+LETTERS = sorted((WEB / "templates" / "mail").glob("*.html"))
+TEMPLATES = sorted(set((WEB / "templates").rglob("*.html")) - set(LETTERS))
 OWN_SHEETS = sorted(path for path in (STATIC / "css").glob("*.css") if path.name != "tokens.css")
 FIRST_VISIT_BYTES = 150_000
 
@@ -32,6 +33,14 @@ def test_a_template_has_no_inline_script_or_style_and_no_foreign_origin(template
     text = template.read_text()
     assert not re.search(r"<script(?![^>]*\bsrc=)", text)
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=", text)
+    assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
+
+
+@pytest.mark.parametrize("letter", LETTERS, ids=lambda path: path.name)
+def test_a_letter_has_no_script_and_no_foreign_origin(letter: Path) -> None:
+    """Its styles are inline: mail programs read no style sheets."""
+    text = letter.read_text()
+    assert not re.search(r"<script|\son[a-z]+=|javascript:", text)
     assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
 
 

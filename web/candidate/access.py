@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import interviews, invitations, templates
+from storage import interviews, invitations, logos, templates
 from storage.invitations import Invitation
 from storage.schema import NoticeKind
 from storage.states import InvitationStatus
@@ -23,6 +23,7 @@ from web.candidate.steps import NUMBERS, Step, details_done, may_open, reached, 
 from web.errors import not_found
 from web.keys import DATABASE, FOLDER, NOW_MS
 from web.links import is_device_mark, looks_like_token, token_sha256
+from web.logo import logo_path
 
 DEVICE_COOKIE = "greenroom_device"
 
@@ -36,13 +37,14 @@ class Common(TypedDict):
     contact_email: str
     base: str
     step: int
+    logo: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One request of a candidate: what the link opens, as it stands at this moment.
 
-    `known_device`: the notice was accepted on the device that asks.
+    `known_device`: the notice was accepted on the device that asks. `logo` is the path of the company's, if any.
     """
 
     token: str = field(repr=False)
@@ -51,6 +53,7 @@ class Visit:
     status: InvitationStatus
     furthest: Step
     known_device: bool
+    logo: str | None = None
 
     @property
     def base(self) -> str:
@@ -76,6 +79,7 @@ class Visit:
             contact_email=invitation.contact_email,
             base=self.base,
             step=NUMBERS[step],
+            logo=self.logo,
         )
 
 
@@ -103,6 +107,7 @@ async def visit_of(request: web.Request, token: str) -> Visit:
             not_found()
         version = await templates.version(conn, invitation.version_id)
         consents = await invitations.consents(conn, invitation.id)
+        logo = logo_path(await logos.sha256_of(conn, invitation.organisation_id))
         take_ends_at_ms = await _latest_take_end_ms(conn, invitation, now_ms)
     status = status_now(invitation, now_ms, take_ends_at_ms)
     mark = request.cookies.get(DEVICE_COOKIE, "")
@@ -112,7 +117,7 @@ async def visit_of(request: web.Request, token: str) -> Visit:
         accepted=known_device and any(consent.kind is NoticeKind.PRIVACY for consent in consents),
         details_done=details_done(version.details_fields, invitation.details),
     )
-    return Visit(token, invitation, version, status, furthest, known_device)
+    return Visit(token, invitation, version, status, furthest, known_device, logo)
 
 
 async def _latest_take_end_ms(conn: AsyncConnection, invitation: Invitation, now_ms: int) -> int | None:

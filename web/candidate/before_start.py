@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +9,7 @@ from storage import events, invitations, organisations
 from storage.invitations import Invitation
 from storage.organisations import Notice
 from storage.schema import NoticeKind
+from storage.templates import reckoned_minutes
 from web.candidate import form
 from web.candidate.access import DEVICE_COOKIE, Visit, visit_of
 from web.candidate.contexts import DetailsPage, Field, IntroductionPage, NoticePage, Summary
@@ -23,7 +22,6 @@ from web.rendering import page
 
 FALLBACK_LANGUAGE = "en"
 DEVICE_KEPT_S = 180 * 24 * 3600
-_COUNTDOWN_S = 5
 _START_REFUSED = "The interview could not be started just now. Try again in a moment."
 
 
@@ -155,8 +153,10 @@ async def _notice_page(request: web.Request, visit: Visit, error: str | None, *,
     context = NoticePage(
         **visit.common(Step.NOTICE),
         privacy_id=privacy.id,
+        privacy_language=privacy.language,
         privacy_text=paragraphs(privacy.text),
         cookie_id=cookie.id,
+        cookie_language=cookie.language,
         cookie_text=cookie.text,
         changed=changed,
         error=error,
@@ -172,12 +172,11 @@ def _details_page(request: web.Request, visit: Visit, fields: list[Field], statu
 
 def _introduction_page(request: web.Request, visit: Visit, error: str | None, status: int) -> web.Response:
     questions = visit.version.questions
-    longest_s = sum(question.think_s + _COUNTDOWN_S + question.limit_s for question in questions)
     context = IntroductionPage(
         **visit.common(Step.INTRODUCTION),
         introduction=paragraphs(visit.version.introduction),
         question_count=len(questions),
-        total_minutes=math.ceil(longest_s / 60),
+        total_minutes=reckoned_minutes(questions),
         summaries=[
             Summary(question.position, question.think_s, question.limit_s, question.retakes, question.required)
             for question in questions

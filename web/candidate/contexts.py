@@ -21,6 +21,7 @@ class CandidatePage:
     base: str
     step: int
     steps: int = STEPS
+    logo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,10 @@ class NoticePage(CandidatePage):
     """
 
     privacy_id: str
+    privacy_language: str
     privacy_text: list[str]
     cookie_id: str
+    cookie_language: str
     cookie_text: str
     changed: bool
     error: str | None

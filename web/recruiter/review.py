@@ -1,37 +1,90 @@
-"""The review page: what a candidate sent, played in the page; of anything unsent, the status only (C24)."""
+"""The review page: what a candidate sent, played in the page, with the team's scores and comments; of anything unsent,
+the status only (C24)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, interviews, templates
+from storage import alerts, comments, events, interviews, scores, templates
+from storage.comments import Comment
+from storage.ids import new_id
 from storage.interviews import LedgerEntry, SubmittedAnswer, TakeRow
 from storage.invitations import Invitation
 from storage.logins import Login
+from storage.scores import OVERALL, Score
 from storage.templates import Question, TemplateVersion
+from storage.users import User
 from web.dates import span
 from web.keys import DATABASE, NOW_MS
-from web.recruiter import wording
+from web.recruiter import review_forms, review_parts, wording
 from web.recruiter.access import own_invitation
-from web.recruiter.contexts import LedgerLine, Recording, ReviewAnswer, ReviewPage
-from web.rendering import page
+from web.recruiter.review_contexts import (
+    CommentLine,
+    Composer,
+    LedgerLine,
+    Rating,
+    Recording,
+    ReviewAnswer,
+    ReviewPage,
+    Thread,
+)
+from web.rendering import UNREAD, page
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What the team has written on one interview, as far as the viewer may see it."""
+
+    viewer: User
+    scores: list[Score] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    drafts: dict[int, Comment] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was typed and not accepted: a new comment's form by question, or the line of an edited one."""
+
+    composers: Mapping[int, Composer] = field(default_factory=dict)
+    edited: CommentLine | None = None
+
+
+NOTHING_REFUSED = Refused()
 
 
 async def review(request: web.Request, login: Login) -> web.StreamResponse:
-    """GET /interviews/{id}; `answer` is the number of the question to show first."""
+    """GET /interviews/{id}; `answer` is the number of the question to show first, `at` the second to begin at."""
+    asked = review_forms.number(request.query.get("answer", ""))
+    return await show(request, login, asked, deleted=review_forms.identity(request.query.get("deleted", "")))
+
+
+async def show(
+    request: web.Request,
+    login: Login,
+    asked: int | None,
+    *,
+    deleted: str | None = None,
+    refused: Refused = NOTHING_REFUSED,
+) -> web.StreamResponse:
+    """The page, on the question asked for. `deleted` is a comment that may be brought back; with something
+    `refused` the status is 422."""
     now_ms = request.app[NOW_MS]()
     async with request.app[DATABASE].read() as conn:
         invitation = await own_invitation(conn, request, login)
         version = await templates.version(conn, invitation.version_id)
         submitted = await interviews.submitted(conn, invitation.id)
-        ledgers = {answer.answer_id: await _whole_ledger(conn, answer.answer_id) for answer in submitted}
-    if submitted and request.method == "GET":
-        await _note_view(request, login, invitation, now_ms)
-    answers = [_answer(invitation, answer, ledgers[answer.answer_id]) for answer in submitted]
+        ledgers = await interviews.ledgers_of(conn, [answer.answer_id for answer in submitted])
+        team = await _team(conn, invitation, login.user, deleted) if submitted else Team(login.user)
+    if request.method == "GET":
+        await _note_view(request, login, invitation, now_ms, submitted=bool(submitted))
+    chosen = _chosen(asked, submitted)
+    answers = [_answer(invitation, each, ledgers[each.answer_id], team, refused, now_ms) for each in submitted]
     happened, at_ms = wording.last_step(invitation)
     context = ReviewPage(
         viewer=login.user,
@@ -43,27 +96,43 @@ async def review(request: web.Request, login: Login) -> web.StreamResponse:
         at_ms=at_ms,
         details=_details(invitation, version),
         answers=answers,
-        chosen=_chosen(request.query.get("answer", ""), answers),
+        chosen=chosen,
+        start_s=_start_s(request.query.get("at", "")),
+        rating=_rating(OVERALL, team, chosen),
+        thread=_thread(OVERALL, team, refused, now_ms, answer=chosen, timed=False),
     )
-    return page(request, "recruiter/review.html", context)
+    failed = bool(refused.composers) or refused.edited is not None
+    return page(request, "recruiter/review.html", context, status=422 if failed else 200)
 
 
-async def _note_view(request: web.Request, login: Login, invitation: Invitation, now_ms: int) -> None:
+async def _team(conn: AsyncConnection, invitation: Invitation, viewer: User, deleted: str | None) -> Team:
+    return Team(
+        viewer=viewer,
+        scores=await scores.of_invitation(conn, invitation.id),
+        comments=await comments.posted(conn, invitation.id, deleted=deleted),
+        drafts=await comments.drafts(conn, invitation.id, viewer.id),
+    )
+
+
+async def _note_view(
+    request: web.Request, login: Login, invitation: Invitation, now_ms: int, *, submitted: bool
+) -> None:
+    """Logs that submitted answers were looked at; what the bell had to tell of this interview is read now."""
+    if not submitted and not request.get(UNREAD, 0):
+        return
     async with request.app[DATABASE].write() as conn:
-        await events.append(
-            conn,
-            organisation_id=invitation.organisation_id,
-            at_ms=now_ms,
-            actor=f"user:{login.user.id}",
-            kind="interview.viewed",
-            subject_kind="invitation",
-            subject_id=invitation.id,
-        )
-
-
-async def _whole_ledger(conn: AsyncConnection, answer_id: str) -> list[LedgerEntry]:
-    """Every step of the answer, in the order they were written."""
-    return [entry async for entries in interviews.ledger_pages(conn, answer_id) for entry in entries]
+        told = await alerts.mark_read_of(conn, login.user.id, invitation.id, now_ms)
+        if submitted:
+            await events.append(
+                conn,
+                organisation_id=invitation.organisation_id,
+                at_ms=now_ms,
+                actor=f"user:{login.user.id}",
+                kind="interview.viewed",
+                subject_kind="invitation",
+                subject_id=invitation.id,
+            )
+    request[UNREAD] = max(0, request.get(UNREAD, 0) - told)
 
 
 def _details(invitation: Invitation, version: TemplateVersion) -> list[tuple[str, str]]:
@@ -72,19 +141,41 @@ def _details(invitation: Invitation, version: TemplateVersion) -> list[tuple[str
     return [(field["label"], typed[field["name"]]) for field in version.details_fields if typed.get(field["name"])]
 
 
-def _chosen(asked: str, answers: list[ReviewAnswer]) -> int:
+def _chosen(asked: int | None, submitted: list[SubmittedAnswer]) -> int:
     """The number asked for if there is such a question, else the first with a recording, else the first."""
-    numbers = [answer.number for answer in answers]
-    if asked.isascii() and asked.isdigit() and len(asked) < 4 and int(asked) in numbers:
-        return int(asked)
-    recorded = [answer.number for answer in answers if answer.recording is not None]
+    numbers = [answer.question.position for answer in submitted]
+    if asked in numbers:
+        return asked or 0
+    recorded = [answer.question.position for answer in submitted if answer.take is not None]
     return (recorded or numbers or [0])[0]
 
 
-def _answer(invitation: Invitation, answer: SubmittedAnswer, ledger: list[LedgerEntry]) -> ReviewAnswer:
+def _start_s(typed: str) -> int:
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 5 else 0
+
+
+def _rating(number: int, team: Team, answer: int) -> Rating:
+    return review_parts.rating(number, team.scores, team.viewer, answer=answer)
+
+
+def _thread(number: int, team: Team, refused: Refused, now_ms: int, *, answer: int, timed: bool) -> Thread:
+    composer = refused.composers.get(number) or review_parts.composer(new_id(now_ms), team.drafts.get(number))
+    made = review_parts.thread(number, team.comments, team.viewer, composer, answer=answer, timed=timed)
+    return made if refused.edited is None else review_parts.with_line(made, refused.edited)
+
+
+def _answer(
+    invitation: Invitation,
+    answer: SubmittedAnswer,
+    ledger: list[LedgerEntry],
+    team: Team,
+    refused: Refused,
+    now_ms: int,
+) -> ReviewAnswer:
     zone = ZoneInfo(invitation.zone)
+    number = answer.question.position
     return ReviewAnswer(
-        number=answer.question.position,
+        number=number,
         text=answer.question.text,
         rules=_rules(answer.question),
         required=answer.question.required,
@@ -99,6 +190,8 @@ def _answer(invitation: Invitation, answer: SubmittedAnswer, ledger: list[Ledger
             for entry in ledger
             for at_ms in (wording.happened_at_ms(entry),)
         ],
+        rating=_rating(number, team, number),
+        thread=_thread(number, team, refused, now_ms, answer=number, timed=answer.take is not None),
     )
 
 

@@ -1,5 +1,6 @@
-// What every page of the hiring team can do: "/" goes to the search, the account menu closes when left, and a link
-// marked data-dialog opens that page's [data-dialog-content] in place. Without this script such a link is a link.
+// What every page of the hiring team can do: "/" goes to the search, the account menu closes when left, a link
+// marked data-dialog opens that page's [data-dialog-content] in place, and a button marked data-copy copies the field
+// it names. Without this script such a link is a link, and the field can be copied by hand.
 
 const search = /** @type {HTMLInputElement | null} */ (document.getElementById("search"));
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
@@ -45,6 +46,7 @@ async function open(href) {
     const title = content.querySelector("h1, h2");
     if (title) title.id = "dialog-title";
     dialogBody.replaceChildren(document.adoptNode(content));
+    showCopyButtons();
     if (!dialog.open) dialog.showModal();
     const first = dialogBody.querySelector("[autofocus]");
     if (first instanceof HTMLElement) first.focus();
@@ -52,6 +54,32 @@ async function open(href) {
     location.assign(href);
   }
 }
+
+function showCopyButtons() {
+  for (const button of document.querySelectorAll("button[data-copy]")) button.removeAttribute("hidden");
+}
+showCopyButtons();
+
+/** @param {HTMLElement} button */
+async function copy(button) {
+  const field = document.getElementById(button.dataset.copy ?? "");
+  if (!(field instanceof HTMLInputElement)) return;
+  field.select();
+  try {
+    // Over plain HTTP on a LAN browsers have no clipboard object, but the old command.
+    if (navigator.clipboard) await navigator.clipboard.writeText(field.value);
+    else document.execCommand("copy");
+  } catch {
+    return; // it is selected: the keyboard copies it
+  }
+  const words = button.querySelector("span");
+  if (words) words.textContent = button.dataset.copied ?? words.textContent;
+}
+
+document.addEventListener("click", (event) => {
+  const copying = event.target instanceof Element ? event.target.closest("button[data-copy]") : null;
+  if (copying instanceof HTMLElement) void copy(copying);
+});
 
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;

@@ -1,9 +1,12 @@
 // @ts-check
 /**
- * The review page: choosing a question, playback speed, the keyboard.
- * Without this module the page works by its links (?answer=n) and the player's own controls.
+ * The review page: choosing a question, playback speed, the keyboard, and what ties comments to the recording.
+ * Without this module the page works by its links (?answer=n), its forms and the player's own controls.
  */
 
+import { keepDrafts } from "./drafts.js";
+import { drawMarks, marksOf } from "./marks.js";
+import { tellOfFailures } from "./saving.js";
 import { draw } from "./waveform.js";
 
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
@@ -12,10 +15,12 @@ const root = /** @type {HTMLElement} */ (document.getElementById("review"));
 const announcer = /** @type {HTMLElement} */ (document.getElementById("announce"));
 const sections = /** @type {HTMLElement[]} */ ([...root.querySelectorAll(".shown")]);
 const picks = /** @type {HTMLAnchorElement[]} */ ([...root.querySelectorAll(".pick")]);
+const rates = /** @type {HTMLElement[]} */ ([...root.querySelectorAll(".rated")]);
 const keyList = /** @type {HTMLDetailsElement} */ (document.getElementById("keys"));
 
 let current = sections.findIndex((section) => !section.hidden);
 let speed = 1;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * @param {number} index
@@ -25,13 +30,80 @@ function playerAt(index) {
   return sections[index]?.querySelector("video") ?? null;
 }
 
-/** The picture of the current answer's sound. */
+/** The picture of the current answer's sound, with the comments on it. */
 function drawSound() {
   const place = /** @type {HTMLElement | null} */ (sections[current]?.querySelector(".waveform") ?? null);
   const player = playerAt(current);
   if (!place || !player) return;
   place.hidden = false;
-  void draw(place, player);
+  void draw(place, player).then(() => markComments(place, player));
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {HTMLVideoElement} player
+ */
+function markComments(place, player) {
+  const section = place.closest(".shown");
+  if (!section) return;
+  drawMarks(place, marksOf(section), Number(player.dataset["length"]), (mark) => {
+    seekTo(mark.seconds);
+    const line = document.getElementById(mark.id);
+    line?.scrollIntoView({ block: "nearest" });
+    line?.animate?.([{ opacity: 0.3 }, { opacity: 1 }], { duration: calm.matches ? 0 : 600 });
+  });
+}
+
+/** Plays the current answer from there. @param {number} seconds */
+function seekTo(seconds) {
+  const player = playerAt(current);
+  if (!player) return;
+  player.currentTime = seconds;
+  player.playbackRate = speed;
+  void player.play().catch(() => undefined);
+  const box = player.getBoundingClientRect();
+  if (box.bottom < 0 || box.top > innerHeight) player.scrollIntoView({ block: "nearest" });
+}
+
+/** @param {number} seconds @returns {string} like "0:42" */
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** The button beside a comment's moment says which moment it would take. */
+function showNow() {
+  const button = sections[current]?.querySelector("[data-now]");
+  const words = button?.querySelector("span");
+  const player = playerAt(current);
+  if (!(button instanceof HTMLElement) || !words || !player) return;
+  button.hidden = false;
+  words.textContent = `Now, ${clock(player.currentTime)}`;
+}
+
+/** Ties the current answer's next comment to the moment the player is at. */
+function takeMoment() {
+  const player = playerAt(current);
+  const field = sections[current]?.querySelector("[name=moment]");
+  if (!player || !(field instanceof HTMLInputElement)) return;
+  field.value = clock(player.currentTime);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/** A comment at this moment: the player stops, and the field is ready. */
+function comment() {
+  playerAt(current)?.pause();
+  takeMoment();
+  const words = /** @type {HTMLElement | null} */ (sections[current]?.querySelector(".say textarea") ?? null);
+  words?.focus();
+  words?.scrollIntoView({ block: "nearest" });
+}
+
+/** @param {number} value of the current answer's score */
+function score(value) {
+  const number = sections[current]?.dataset["number"];
+  document.getElementById(`rate-${number}-${value}`)?.click();
+  announcer.textContent = `Score ${value}`;
 }
 
 /** Lets the browser fetch the head of the next recording, so that it starts at once. */
@@ -57,6 +129,7 @@ function choose(index, { play = false, remember = true } = {}) {
   picks[current].removeAttribute("aria-current");
   current = index;
   sections[current].hidden = false;
+  for (const [place, rated] of rates.entries()) rated.hidden = place !== current;
   picks[current].setAttribute("aria-current", "true");
   picks[current].scrollIntoView({ block: "nearest" });
   const number = sections[current].dataset.number ?? "";
@@ -69,6 +142,7 @@ function choose(index, { play = false, remember = true } = {}) {
   }
   announcer.textContent = `Question ${number}`;
   drawSound();
+  showNow();
   openAhead();
 }
 
@@ -123,6 +197,8 @@ const KEYS = {
   ">": () => changeSpeed(1),
   n: () => choose(current + 1, { play: true }),
   p: () => choose(current - 1, { play: true }),
+  c: comment,
+  ...Object.fromEntries([1, 2, 3, 4, 5].map((value) => [String(value), () => score(value)])),
   "?": showKeys,
 };
 
@@ -134,7 +210,8 @@ function isTaken(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
   const target = event.target;
   if (!(target instanceof Element)) return false;
-  if (target.closest("input, select, textarea, [contenteditable]")) return true;
+  if (target.closest("input:not([type=radio]), select, textarea, [contenteditable], dialog")) return true;
+  if (target.closest("[type=radio]") && !/^[1-5a-z?]$/.test(event.key)) return true;
   if (event.key === " ") return target.closest("a, button, summary, video") !== null;
   return event.key.startsWith("Arrow") && target.closest("video") !== null;
 }
@@ -164,6 +241,7 @@ for (const group of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAl
 
 for (const player of root.querySelectorAll("video")) {
   player.addEventListener("playing", openAhead);
+  player.addEventListener("timeupdate", showNow);
   // The browser's own menu changes the speed too: the buttons follow.
   player.addEventListener("ratechange", () => {
     if (player === playerAt(current) && SPEEDS.includes(player.playbackRate) && player.playbackRate !== speed) {
@@ -172,5 +250,24 @@ for (const player of root.querySelectorAll("video")) {
   });
 }
 
+root.addEventListener("click", (event) => {
+  const target = event.target instanceof Element ? event.target : null;
+  if (target?.closest("[data-now]")) takeMoment();
+  const link = /** @type {HTMLElement | null} */ (target?.closest("a[data-seek]") ?? null);
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  seekTo(Number(link.dataset["seek"]));
+});
+
+// Comments that came or went are marks that come or go; a new form has its button again.
+root.addEventListener("htmx:after:swap", () => {
+  drawSound();
+  showNow();
+});
+
+keepDrafts(root);
+tellOfFailures(root);
+root.dataset["live"] = "yes";
 drawSound();
+showNow();
 keyList.hidden = false;

@@ -1,0 +1,1 @@
+"""The settings in one place: organisation, team, mail, privacy. Video interviews are `web.recruiter.templates`."""
