@@ -6,6 +6,7 @@ nobody but the database.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -19,6 +20,8 @@ from storage.database import Database
 from storage.interviews import AnswerRow, Interview, TakeRow
 from storage.invitations import Invitation
 from storage.states import AnswerState, InvitationStatus, TakeState
+
+log = logging.getLogger(__name__)
 
 RUNNING_TAKES = (TakeState.COUNTDOWN, TakeState.RECORDING, TakeState.SAVING)
 OVER = (TakeState.KEPT, TakeState.FAILED)
@@ -79,7 +82,10 @@ Completed = Callable[[AsyncConnection, Invitation, int], Awaitable[None]]
 
 
 async def complete(database: Database, record: Record, decision: Decision, now_ms: int, consequence: Completed) -> bool:
-    """Submits everything at once: status, answers, ledger, event, `consequence`. False if the database disagrees."""
+    """Submits everything at once: status, answers, ledger, event, `consequence`. False if the database disagrees.
+
+    A `consequence` that fails is undone and logged, and the interview is completed without it.
+    """
     async with database.write() as conn:
         if not await invitations.complete(conn, record.invitation.id, now_ms):
             return False
@@ -87,7 +93,13 @@ async def complete(database: Database, record: Record, decision: Decision, now_m
         submitted = sum(answer.take_id is not None for answer in decision.answers)
         detail = {"submitted": submitted, "missed": len(decision.answers) - submitted}
         await _append(conn, record.invitation, "invitation.completed", now_ms, detail=detail)
-        await consequence(conn, await invitations.get(conn, record.invitation.id), now_ms)
+        invitation = await invitations.get(conn, record.invitation.id)
+        try:
+            async with conn.begin_nested():
+                await consequence(conn, invitation, now_ms)
+        except Exception:
+            # Telling the team never stands between a candidate and their receipt.
+            log.exception("invitation %s: completed, but what follows from it could not be written", invitation.id)
     return True
 
 

@@ -32,5 +32,8 @@ def closes_at_ms(status: InvitationStatus, expires_at_ms: int | None, take_ends_
 
 
 def end_of_day_ms(day: date, zone: str) -> int:
-    """23:59:59 of `day` in the IANA zone `zone`: what a date without a time means as an expiry."""
-    return int(datetime.combine(day, time(23, 59, 59), ZoneInfo(zone)).timestamp()) * 1000
+    """23:59:59 of `day` in the IANA zone `zone`: what a date without a time means as an expiry.
+
+    The later one where clocks go back at midnight, and there are two.
+    """
+    return int(datetime.combine(day, time(23, 59, 59, fold=1), ZoneInfo(zone)).timestamp()) * 1000

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, and_, case, exists, false, func, not_, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.mails import TO_CANDIDATES
@@ -202,6 +216,7 @@ def _conditions(organisation_id: str, wanted: Wanted, now_ms: int | None) -> lis
     if wanted.status is not None:
         found.append(shown_as(wanted.status, now_ms))
     if wanted.mail is not None:
+        found.append(invitations.c.id.in_(_mailed_about(organisation_id, wanted.mail)))
         found.append(mail_fact() == wanted.mail)
     if wanted.job_id is not None:
         found.append(applications.c.job_id == wanted.job_id)
@@ -216,8 +231,14 @@ def _conditions(organisation_id: str, wanted: Wanted, now_ms: int | None) -> lis
     return found
 
 
-def _closed(now_ms: int | None) -> ColumnElement[bool]:
+def _mailed_about(organisation_id: str, fact: MailFact) -> Select[tuple[str | None]]:
+    """The invitations of which the fact can be true at all: few, where it tells of trouble. Others are not weighed."""
+    can_be = mails.c.opened_at_ms.is_not(None) if fact is MailFact.OPENED else mails.c.state == fact
+    of_candidates = and_(mails.c.invitation_id.is_not(None), mails.c.kind.in_(TO_CANDIDATES))
+    return select(mails.c.invitation_id).where(mails.c.organisation_id == organisation_id, of_candidates, can_be)
 
+
+def _closed(now_ms: int | None) -> ColumnElement[bool]:
     return false() if now_ms is None else overdue_at(now_ms)
 
 

@@ -55,10 +55,18 @@ async def set_templates(
 ) -> bool:
     """The job offers exactly these of the unarchived templates; archived ones stay as they are. False: nothing changed.
 
-    Raises NotFound for a template or a job of another organisation.
+    One that was archived since it was chosen is left out. Raises NotFound for a template or a job of another
+    organisation.
     """
     known = {each.id: each for each in await of_job(conn, organisation_id, job_id)}
     strangers = set(template_ids) - set(known)
+    if strangers:
+        archived = select(templates.c.id).where(
+            templates.c.organisation_id == organisation_id,
+            templates.c.id.in_(strangers),
+            templates.c.archived_at_ms.is_not(None),
+        )
+        strangers -= set(await conn.scalars(archived))
     if strangers:
         raise NotFound("template of this organisation", ", ".join(sorted(strangers)))
     if (

@@ -162,6 +162,26 @@ async def stopped(conn: AsyncConnection, mail: Mail, *, reply: str, now_ms: int)
     return await _move(conn, mail, state=MailState.STOPPED, reply=reply, ended_at_ms=now_ms, next_attempt_at_ms=None)
 
 
+async def readdressed(conn: AsyncConnection, mail: Mail, to_address: str) -> bool:
+    """It goes elsewhere than it was posted to. False if this attempt was overtaken by another."""
+    return await _move(conn, mail, to_address=to_address)
+
+
+async def due_again(conn: AsyncConnection, mail: Mail, now_ms: int) -> bool:
+    """Its attempt, which nobody made in time, is due now. False if it was made meanwhile, or was called due again."""
+    changed = await conn.execute(
+        update(mails)
+        .where(
+            mails.c.id == mail.id,
+            mails.c.state == MailState.QUEUED,
+            mails.c.attempts == mail.attempts,
+            mails.c.next_attempt_at_ms == mail.next_attempt_at_ms,
+        )
+        .values(next_attempt_at_ms=now_ms)
+    )
+    return changed.rowcount == 1
+
+
 async def opened(conn: AsyncConnection, mail_id: str, now_ms: int) -> bool:
     """Notes the first fetching of its picture; False when that is known already, or there is no such mail."""
     changed = await conn.execute(

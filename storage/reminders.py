@@ -13,6 +13,8 @@ from storage.schema import invitations, mails
 from storage.states import InvitationStatus, MailState
 
 DUE_LIMIT = 200
+# How long before a deadline its reminder is due (E10).
+FINISH_BEFORE_MS = 24 * 3_600_000
 
 _LEFT = (MailState.SENT, MailState.OUTBOX)
 _OPEN = (InvitationStatus.PENDING, InvitationStatus.IN_PROGRESS)

@@ -481,4 +481,10 @@ alerts = Table(
     Column("read_at_ms", BigInteger),
     UniqueConstraint("user_id", "kind", "invitation_id"),
     Index(None, "user_id", "sequence"),
+    Index(
+        "ix_alerts_unread",
+        "user_id",
+        sqlite_where=text("read_at_ms IS NULL"),
+        postgresql_where=text("read_at_ms IS NULL"),
+    ),
 )

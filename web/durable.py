@@ -45,6 +45,10 @@ class Schedule:
     sweep: Callable[[], Awaitable[object]]
 
 
+class WorkFailed(Exception):
+    """All that dbos is told of a failure, and keeps: its kind. What it said is in the log, which cuts links out."""
+
+
 class Durable:
     """A `queueing.Queue` from `start` to `stop`; both once, and one at a time in a process."""
 
@@ -164,9 +168,9 @@ class Durable:
         self._running.add(task)
         try:
             await work(*arguments)
-        except Exception:
+        except Exception as error:
             log.exception("a piece of work failed")
-            raise
+            raise WorkFailed(type(error).__name__) from None
         finally:
             self._running.discard(task)
 

@@ -12,10 +12,13 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from storage.errors import Busy
 from web.logs import redact
 from web.rendering import page
 
 log = logging.getLogger("greenroom.web")
+
+RETRY_AFTER_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,12 @@ def page_for_status(request: web.Request, error: web.HTTPException) -> web.Strea
         if name in error.headers:
             response.headers[name] = error.headers[name]
     return response
+
+
+def page_for_busy(request: web.Request, error: Busy) -> web.StreamResponse:
+    """The page for a database that did not come free in time: nothing was changed, and a moment later it may be."""
+    log.warning("busy at %s %s: %s", request.method, redact(request.rel_url.raw_path), error)
+    return page_for_status(request, web.HTTPServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)}))
 
 
 def page_for_unforeseen(request: web.Request, error: Exception) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from storage.errors import Busy
 from web import errors
 from web.forms import most_bytes
 from web.keys import SETTINGS
@@ -65,6 +66,8 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return errors.page_for_status(request, error)
     except (ConnectionResetError, ConnectionAbortedError):
         raise  # the client is gone: nobody reads a page
+    except Busy as error:
+        return errors.page_for_busy(request, error)
     except Exception as error:
         return errors.page_for_unforeseen(request, error)
 

@@ -14,7 +14,6 @@ from web.mail.post import Post
 _HOUR_MS = 3_600_000
 START_AFTER_MS = 72 * _HOUR_MS
 START_NOT_WITHIN_MS = 36 * _HOUR_MS
-FINISH_BEFORE_MS = 24 * _HOUR_MS
 FINISH_NOT_WITHIN_MS = _HOUR_MS
 QUIET_MS = 12 * _HOUR_MS
 
@@ -26,7 +25,7 @@ async def remind(database: Database, post: Post, now_ms: int) -> int:
             conn,
             mailed_until_ms=now_ms - QUIET_MS,
             expires_after_ms=now_ms + FINISH_NOT_WITHIN_MS,
-            expires_until_ms=now_ms + FINISH_BEFORE_MS,
+            expires_until_ms=now_ms + reminders.FINISH_BEFORE_MS,
         )
         to_start = await reminders.to_start(
             conn, mailed_until_ms=now_ms - START_AFTER_MS, expires_after_ms=now_ms + START_NOT_WITHIN_MS

@@ -24,8 +24,9 @@ from web.reminding import remind
 EXPIRING = "*/30 * * * * *"
 REMINDING = "0 */10 * * * *"
 LOST_MAIL = "30 */5 * * * *"
-PURGING = "0 30 3 * * *"
-KEPT_MS = 7 * 24 * 3600 * 1000
+# Often, and little at once: a server that is switched off at night purges too, and holds up nobody's writing.
+PURGING = "0 5 * * * *"
+KEPT_MS = 2 * 24 * 3600 * 1000
 
 
 def running(queue: Durable) -> Callable[[web.Application], AsyncIterator[None]]:

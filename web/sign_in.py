@@ -77,7 +77,7 @@ async def login_of(request: web.Request) -> Login | None:
     database = request.app[DATABASE]
     async with database.read() as conn:
         login = await logins.find(conn, token_sha256(token), now_ms)
-        if login is not None and request.method in {"GET", "HEAD"}:
+        if login is not None:
             request[UNREAD] = await alerts.unread_count(conn, login.user.id)
     if login is not None and now_ms - login.seen_at_ms >= TOUCH_AFTER_MS:
         async with database.write() as conn:

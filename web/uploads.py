@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 READ_TIMEOUT_S = 60.0
 _OVERHEAD_BYTES = 8 * 1024
@@ -28,7 +29,8 @@ async def uploaded(request: web.Request, name: str, *, most_bytes: int) -> bytes
             return await _first_part(request, name, most_bytes)
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-    except (ValueError, RuntimeError, AssertionError) as error:  # all of these are aiohttp's words for a broken form
+    except (ValueError, RuntimeError, AssertionError, HttpProcessingError) as error:
+        # All of these are aiohttp's words for a broken form: the last is of the heads of its parts.
         raise web.HTTPBadRequest from error
 
 

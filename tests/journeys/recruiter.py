@@ -47,7 +47,7 @@ class Recruiter:
         self.go("/jobs")
         self.follow("New job")
         self.dialog.get_by_label("Title").fill(title)
-        self.press("Make job", within=self.dialog)
+        self.press("Create job", within=self.dialog)
         expect(self.page.get_by_role("heading", level=1)).to_contain_text(title)
 
     def makes_a_template(self, name: str, job: str, *questions: str) -> None:

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import storage.recordings
 from recorder.messages import (
@@ -21,10 +22,12 @@ from recorder.messages import (
     WorkerUnavailable,
 )
 from signaling import hub, record
-from signaling.messages import Offer, Record, Reveal, Send, Stop
+from signaling.messages import Confirm, Offer, Record, Reveal, Send, Stop
+from signaling.surroundings import NoConsequences
 from storage import interviews, invitations
+from storage.invitations import Invitation
 from storage.recordings import Recordings
-from storage.states import AnswerState
+from storage.states import AnswerState, InvitationStatus
 from tests.signaling.room import OPEN, OPTIONAL, TIMED, FakePage, Room, until
 
 
@@ -328,3 +331,25 @@ async def test_a_recording_starts_while_every_checker_reads_recordings_back(room
     await room.ask(page, Reveal(room.questions[OPTIONAL]))
     await room.count_down(page, OPTIONAL)
     done.set()
+
+
+async def test_a_team_that_cannot_be_told_keeps_nobody_from_sending(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def half_done(_: object, conn: AsyncConnection, invitation: Invitation, now_ms: int) -> None:
+        await invitations.mark_sent(conn, invitation.id, now_ms)
+        raise ZeroDivisionError("a defect in telling the team")
+
+    monkeypatch.setattr(NoConsequences, "completed", half_done)
+    await room.furnish()
+    page = await room.with_camera()
+    await room.answer(page, OPEN)
+    await room.answer(page, TIMED)
+    await room.ask(page, Send())
+    await until(lambda: page.state.sending == "ready")
+    await room.ask(page, Confirm())
+    assert page.state.status == "completed"
+    kept = await room.kept()
+    assert kept.invitation.status is InvitationStatus.COMPLETED
+    assert kept.invitation.sent_at_ms is None, "what had been written of it is undone"
+    assert "a defect in telling the team" in caplog.text

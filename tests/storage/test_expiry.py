@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -90,3 +91,11 @@ async def test_the_database_ends_an_invitation_exactly_when_the_rule_says(
         listed = invitation.id in await invitations.overdue(conn, NOW_MS + asked_after_ms)
         assert listed == due
         assert await invitations.expire(conn, invitation.id, NOW_MS + asked_after_ms) == due
+
+
+@pytest.mark.parametrize(
+    ("zone", "night"), [("America/Santiago", date(2027, 4, 3)), ("Africa/Cairo", date(2026, 10, 29))]
+)
+def test_the_end_of_a_day_that_ends_twice_is_the_later_one(zone: str, night: date) -> None:
+    midnight = datetime.combine(night + timedelta(days=1), time(), ZoneInfo(zone))
+    assert end_of_day_ms(night, zone) == int(midnight.timestamp()) * 1000 - 1000

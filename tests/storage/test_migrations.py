@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from storage import migrations
+from storage import events, invitation_list, invitations, migrations, pipeline, templates
 from storage.database import Database
 from storage.errors import DatabaseTooNew, DatabaseUnusable
 from storage.schema import metadata
+from storage.states import InvitationStatus, Stage
 
 
 @pytest.fixture
@@ -120,6 +123,85 @@ async def test_an_upgrade_that_would_leave_rows_that_point_at_nothing_is_undone(
     raw.dispose()
     with pytest.raises(DatabaseUnusable, match="stray"):
         await empty.migrate()
+
+
+def of_first_release(connection: sa.Connection) -> None:
+    """A database as 0001 left it: one who completed, one who was invited twice, one who was never invited."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+    written = {
+        "organisations": [("o", "Meadow Studio", "", "", "Europe/Helsinki", 1)],
+        "users": [("u", "o", "kim@example.com", "Kim", "admin", "hash", 1)],
+        "jobs": [("j", "o", "Engineer", 1)],
+        "templates": [("t", "o", "First talk", 1)],
+        "template_versions": [("v", "t", 1, "en", "", "", "[]", False, 1, 2)],
+        "template_jobs": [("t", "j")],
+        "questions": [("q", "v", 1, "Why?", 0, 60, None, True)],
+        "candidates": [
+            ("c1", "o", "Zoë Åkerlund", "Zoe@example.com", "zoe@example.com", 10),
+            ("c2", "o", "Bo Lind", "bo@example.com", "bo@example.com", 20),
+            ("c3", "o", "Cy Ort", "cy@example.com", "cy@example.com", 30),
+        ],
+        "applications": [("a1", "c1", "j", "invited", 11), ("a2", "c2", "j", "invited", 21)],
+        "invitations": [
+            ("i1", "o", "a1", "v", 1, "x1", "completed", 12, 12, None, 13, 14, 14, "", "{}", False),
+            ("i2", "o", "a2", "v", 1, "x2", "expired", 22, 22, 23, None, None, 23, "", "{}", False),
+            ("i3", "o", "a2", "v", 1, "x3", "pending", 24, None, 900, None, None, None, "", '{"phone": "1"}', False),
+        ],
+        "events": [
+            (1, "o", 12, "user:u", "invitation.sent", "invitation", "i1", "{}"),
+            (2, "o", 14, "candidate:i1", "invitation.completed", "invitation", "i1", '{"submitted": 1}'),
+        ],
+    }
+    for table, rows in written.items():
+        for row in rows:
+            marks = ", ".join("?" for _ in row)
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", row)
+
+
+async def test_a_database_of_the_first_release_keeps_everything_and_is_whole_afterwards(empty: Database) -> None:
+    async with empty.write() as conn:
+        await conn.run_sync(of_first_release)
+    assert not await empty.at_head()
+    await empty.migrate()
+    assert await empty.at_head()
+    async with empty.read() as conn:
+        found = {each: await invitations.get(conn, each) for each in ("i1", "i2", "i3")}
+        columns = {each.stage: each.cards for each in await pipeline.board(conn, "o", "j", now_ms=100)}
+        listed = await invitation_list.listing(conn, "o", now_ms=100)
+        latest = await conn.execute(sa.text("SELECT id, latest_invitation_id FROM candidates ORDER BY id"))
+        feed = await events.for_candidate(conn, "o", "c1")
+        version = await templates.version(conn, "v")
+        by_name = await conn.execute(sa.text("SELECT id FROM candidates WHERE search LIKE '%zoe akerlund%'"))
+        broken = await conn.execute(sa.text("PRAGMA foreign_key_check"))
+        assert broken.all() == []
+        assert [tuple(row) for row in latest] == [("c1", "i1"), ("c2", "i3"), ("c3", None)]
+        assert [row.id for row in by_name] == ["c1"]
+    assert {each.status for each in found.values()} == {
+        InvitationStatus.COMPLETED,
+        InvitationStatus.EXPIRED,
+        InvitationStatus.PENDING,
+    }
+    assert (found["i3"].details, found["i3"].invited_by, found["i1"].completed_at_ms) == ({"phone": "1"}, None, 14)
+    assert [(card.candidate_id, card.stage_at_ms) for card in columns[Stage.REVIEW]] == [("c1", 11)]
+    assert [(card.candidate_id, card.invitation_id) for card in columns[Stage.INTERVIEW]] == [("c2", "i3")]
+    assert [(row.id, row.mail) for row in listed] == [("i3", None), ("i2", None), ("i1", None)]
+    assert [event.kind for event in feed] == ["invitation.completed", "invitation.sent"]
+    assert (version.number, version.published_at_ms) == (1, 2)
+    # What is written from now on goes on from there.
+    async with empty.write() as conn:
+        assert await invitations.cancel(conn, "i3", reason="", now_ms=100)
+        await events.append(
+            conn,
+            organisation_id="o",
+            at_ms=100,
+            actor="user:u",
+            kind="invitation.cancelled",
+            subject_kind="invitation",
+            subject_id="i3",
+        )
 
 
 def test_versions_are_numbered_without_a_gap_or_a_fork() -> None:

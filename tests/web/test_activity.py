@@ -97,6 +97,29 @@ async def test_several_scores_and_looks_of_one_person_are_one_line_each(site: Si
     ]
 
 
+async def test_a_question_scored_anew_is_one_score(site: Site) -> None:
+    alex = f"user:{(await recruiter(site)).id}"
+    maya = f"user:{(await colleague(site, 'Maya')).id}"
+    ren = f"user:{(await colleague(site, 'Ren')).id}"
+    for number, value in enumerate((3, 4, 5)):
+        await note(site, "score.given", START_MS + number, alex, question=1, value=value)
+    for number, (question, given) in enumerate([(1, 2), (2, 3), (1, None)]):
+        await note(site, "score.given", START_MS + 10 + number, maya, question=question, value=given)
+    for number, question in enumerate((1, 2)):
+        await note(site, "score.given", START_MS + 20 + number, ren, question=question, value=None)
+    assert [f"{line.who} {line.says}" for line in await fed(site)][:3] == [
+        "Ren took back scores for Support engineer",
+        "Maya gave 1 score for Support engineer",
+        "Alex Berg scored question 1: 5 of 5",
+    ]
+
+
+async def test_a_refused_letter_to_a_colleague_is_not_told_as_one_to_the_candidate(site: Site) -> None:
+    await note(site, "mail.refused", START_MS, kind="completed", reply="550 no such user")
+    [line] = [line for line in await fed(site) if line.warns]
+    assert line.says == "The mail that tells a colleague of the answers was refused by the receiving mail server"
+
+
 async def test_a_long_feed_comes_in_pages_without_gaps(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "PAGE_EVENTS", 2)
     for number in range(5):

@@ -67,6 +67,26 @@ async def test_a_form_sent_twice_is_one_comment(site: Site) -> None:
     assert len(await happened(site, "comment.posted")) == 1
 
 
+async def test_other_words_in_a_form_that_was_posted_are_a_comment_of_their_own(site: Site) -> None:
+    """The form is open in two tabs, or one went back to it: what was typed there is not lost without a word."""
+    await site.complete()
+    await site.sign_in()
+    form = await comment_form(site)
+    await site.post(comments_of(site), form)
+    for _ in range(2):
+        assert (await site.post(comments_of(site), {**form, "text": "Also brave."})).status == 303
+    assert (await site.post(comments_of(site), {**form, "moment": "0:02"})).status == 303
+    said = {(each.text, each.moment_ms) for each in await posted(site)}
+    assert said == {("Calm.", None), ("Also brave.", None), ("Calm.", 2000)}
+    await site.post(f"{comments_of(site)}/{form['comment']}/delete")
+    for _ in range(2):
+        assert (await site.post(comments_of(site), form)).status == 303
+    again = await posted(site)
+    assert sorted(each.text for each in again) == ["Also brave.", "Calm.", "Calm."], "after it was deleted, too"
+    told = [detail["comment"] for detail in await happened(site, "comment.posted")]
+    assert sorted(told) == sorted({form["comment"], *(each.id for each in again)})
+
+
 async def test_what_is_typed_is_kept_for_its_author_alone(site: Site) -> None:
     await site.complete()
     maya = await colleague(site, "Maya")
@@ -90,7 +110,8 @@ async def test_a_draft_that_is_late_does_not_come_back_after_posting(site: Site)
     await site.sign_in()
     form = await comment_form(site)
     await site.post(comments_of(site), form)
-    assert (await site.post(f"{comments_of(site)}/draft", {**form, "text": "Cal"})).status == 204
+    late = await site.post(f"{comments_of(site)}/draft", {**form, "text": "Cal"})
+    assert late.status == 409, "and does not say that it was kept"
     html = await page(site)
     assert "Cal</textarea>" not in html
     assert [each.text for each in await posted(site)] == ["Calm."]

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from croniter import croniter  # type: ignore[import-untyped]
 
 from storage.database import Database
 from storage.schema import metadata
 from web.durable import Durable, Schedule
+from web.schedules import PURGING
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,6 +119,27 @@ async def test_work_that_fails_holds_up_nothing(database: Database, caplog: pyte
     assert "a piece of work failed" in caplog.text
 
 
+async def test_what_an_error_says_is_not_kept(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """The queue's tables are no place for a link, and an error may repeat one."""
+
+    async def work() -> None:
+        raise ValueError("cannot fetch https://interviews.example.com/i/a-token-of-a-link")
+
+    async with running(database, work) as queue:
+        async with database.write() as conn:
+            await queue.enqueue(conn, "work", "bad")
+        await until(lambda: traces(database, "ERROR"))
+    [(error,)] = rows(
+        database,
+        "SELECT coalesce(s.error, '') || coalesce(o.error, '') FROM workflow_status s "
+        "LEFT JOIN workflow_output o USING (workflow_uuid) WHERE s.status = 'ERROR'",
+    )
+    assert "ValueError" in error
+    for file in database.path.parent.iterdir():
+        assert b"a-token-of-a-link" not in file.read_bytes()
+    assert "a piece of work failed" in caplog.text
+
+
 async def test_what_was_cut_off_or_waited_at_the_end_is_done_after_the_next_start(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,13 +198,24 @@ async def test_a_schedule_calls_its_sweep_and_its_traces_are_purged(database: Da
         assert traces(database) < before + 2
 
 
-def traces(database: Database) -> int:
+def traces(database: Database, status: str = "SUCCESS") -> int:
+    [(count,)] = rows(database, f"SELECT count(*) FROM workflow_status WHERE status = '{status}'")
+    return int(count)
+
+
+def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
     engine = sa.create_engine(f"sqlite:///{database.path}")
     with engine.connect() as connection:
-        query = sa.text("SELECT count(*) FROM workflow_status WHERE status = 'SUCCESS'")
-        count = connection.execute(query).scalar_one()
+        found = [tuple(row) for row in connection.execute(sa.text(query))]
     engine.dispose()
-    return int(count)
+    return found
+
+
+def test_a_server_that_runs_for_office_hours_only_purges_every_day() -> None:
+    for hour in range(24):
+        began = datetime(2026, 11, 21, hour, 20, tzinfo=UTC)
+        purges = croniter(PURGING, began, second_at_beginning=True)
+        assert purges.get_next(datetime) - began <= timedelta(hours=1)
 
 
 async def test_the_servers_loop_keeps_its_own_threads(database: Database) -> None:

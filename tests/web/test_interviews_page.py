@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -22,6 +23,7 @@ from web.keys import DATABASE, HUB
 from web.recruiter import deadlines
 from web.recruiter.deadlines import Mistake
 from web.recruiter.invitation_changes import LONGEST_REASON, RESEND_AGAIN_MS
+from web.recruiter.telling import News, sentence
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -172,7 +174,7 @@ async def test_resending_mails_the_same_link_and_makes_no_interview(site: Site) 
     answers = await site.start()
     before = await now(site, site.invitation)
     sentence = await told(site, await do(site, "resend", back="/interviews?status=in_progress"))
-    assert "sent to Robin Lindgren again, with the same link" in sentence
+    assert "to Robin Lindgren is written to the outbox folder again, with the same link" in sentence
     after = await now(site, site.invitation)
     assert (after, await kinds_of_mail(site, after)) == (before, ["resent"])
     assert (await site.interview()).answers == answers
@@ -217,6 +219,21 @@ async def test_an_address_that_mail_cannot_reach_is_told_with_the_way_to_mend_it
         await conn.execute(update(candidates_table).values(email="robin@localhost"))
     assert "Mail cannot reach Robin Lindgren's e-mail address" in await told(site, await do(site, "resend"))
     assert await kinds_of_mail(site, site.invitation) == []
+
+
+async def test_what_is_told_of_a_mail_is_what_becomes_of_it(site: Site) -> None:
+    kim = await site.invite(name="Kim Ek", expires_at_ms=START_MS + DAY_MS)
+    unreachable = replace(kim, candidate_email="kim@localhost")
+
+    def said(news: News, about: Invitation, *, mail_leaves: bool) -> str:
+        return sentence(news, about, mail_leaves=mail_leaves).sentence
+
+    assert "was sent to Kim Ek again, with the same link" in said(News.RESENT, kim, mail_leaves=True)
+    assert "outbox" in said(News.RESENT, kim, mail_leaves=False)
+    assert said(News.EXTENDED, kim, mail_leaves=True).endswith("now, and is told by mail.")
+    assert "outbox" in said(News.EXTENDED, kim, mail_leaves=False)
+    for mail_leaves in (True, False):
+        assert "mail cannot reach them: tell them yourself" in said(News.EXTENDED, unreachable, mail_leaves=mail_leaves)
 
 
 async def test_a_way_back_that_leads_elsewhere_is_not_taken(site: Site) -> None:

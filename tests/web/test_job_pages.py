@@ -201,6 +201,18 @@ async def test_known_candidates_are_searched_and_ticked(site: Site) -> None:
     assert "Tick whom you want to add." in await nobody.text()
 
 
+async def test_a_search_is_kept_beside_a_mistake(site: Site) -> None:
+    await add(site, "Kim Ek", "kim@example.org")
+    await site.sign_in()
+    job = await job_of(site)
+    page = await (await site.get(f"/jobs/{job.id}/candidates?q=kim+e%26")).text()
+    assert f'action="/jobs/{job.id}/candidates?q=kim%20e%26"' in page
+    again = await (await site.post(f"/jobs/{job.id}/candidates?q=kim", {})).text()
+    assert 'name="q" value="kim"' in again
+    assert "Tick whom you want to add." in again
+    assert "Robin Lindgren" not in again
+
+
 async def test_nobody_is_added_to_a_closed_job(site: Site) -> None:
     kim = await add(site, "Kim Ek", "kim@example.org")
     await site.sign_in()
@@ -209,7 +221,10 @@ async def test_nobody_is_added_to_a_closed_job(site: Site) -> None:
     for form in ({"candidate": kim.id}, {"name": "Lee", "email": "lee@example.org"}):
         response = await site.post(f"/jobs/{job.id}/candidates", form)
         assert response.status == 422
-        assert "This job is closed" in await response.text()
+        page = await response.text()
+        assert "This job is closed" in page
+        assert "Type an e-mail address" not in page, "what was not asked is no mistake"
+        assert form.get("email", "") in page
     profile = await site.post(f"/candidates/{kim.id}/applications", {"job": job.id})
     assert "has been closed meanwhile" in await text(await site.get(profile.headers["Location"]))
     assert len((await listed(site)).rows) == 2
@@ -239,6 +254,24 @@ async def test_the_settings_choose_templates_and_reviewers(site: Site) -> None:
     assert "offers no published template" in await text(await site.get(f"/jobs/{job.id}"))
     assert (await post_pairs(site, f"/jobs/{job.id}/members", ("member", "0" * 32))).status == 404
     assert (await post_pairs(site, f"/jobs/{job.id}/templates", ("template", "0" * 32))).status == 404
+
+
+async def test_what_is_offered_no_more_since_the_page_was_made_is_left_out_and_the_rest_saved(site: Site) -> None:
+    riina, sam = await reviewer(site, "Riina"), await reviewer(site, "Sam")
+    await site.sign_in()
+    job = await job_of(site)
+    async with site.app[DATABASE].write() as conn:
+        kept = await templates.create(conn, organisation_id=job.organisation_id, name="Kept", now_ms=START_MS)
+        gone = await templates.create(conn, organisation_id=job.organisation_id, name="Gone", now_ms=START_MS)
+        await templates.archive(conn, gone.template_id, organisation_id=job.organisation_id, now_ms=START_MS)
+        await users.disable(conn, sam, organisation_id=job.organisation_id, now_ms=START_MS)
+    ticked = (("template", kept.template_id), ("template", gone.template_id))
+    assert (await post_pairs(site, f"/jobs/{job.id}/templates", *ticked)).status == 303
+    assert (await post_pairs(site, f"/jobs/{job.id}/members", ("member", riina), ("member", sam))).status == 303
+    async with site.app[DATABASE].read() as conn:
+        offered = await job_templates.of_job(conn, job.organisation_id, job.id)
+        assert [each.name for each in offered if each.attached] == ["Kept"]
+        assert [each.id for each in await job_members.of_job(conn, job.id)] == [riina]
 
 
 async def test_the_profile_shows_who_they_are_their_jobs_and_three_tabs(site: Site) -> None:

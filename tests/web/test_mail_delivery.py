@@ -416,6 +416,90 @@ async def test_a_mail_whose_job_was_lost_is_queued_again(site: Site, office: Pos
     assert await chosen.delivery.again(site.clock.now_ms + STRANDED_AFTER_MS) == 0
 
 
+class Slow:
+    """Takes a letter when it is told to."""
+
+    def __init__(self) -> None:
+        self.carried: list[str] = []
+        self.go = asyncio.Event()
+
+    async def carry(self, mail_id: str, envelope: Envelope) -> Taken:
+        self.carried.append(mail_id)
+        await self.go.wait()
+        return Taken(reply="taken")
+
+
+async def test_a_letter_queued_twice_behind_a_slow_server_leaves_once(site: Site) -> None:
+    slow = Slow()
+    chosen = deliveries(site, slow)
+    mail_id = await chosen.post()
+    under_way = asyncio.create_task(chosen.delivery.attempt(mail_id, 0))
+    async with asyncio.timeout(10):
+        while not slow.carried:
+            await asyncio.sleep(0.01)
+        site.clock.now_ms += STRANDED_AFTER_MS + 1
+        assert await chosen.delivery.again(site.clock.now_ms) == 1
+        await chosen.work_off()
+        slow.go.set()
+        await under_way
+    assert slow.carried == [mail_id]
+    assert (await chosen.mail(mail_id)).state is MailState.SENT
+
+
+async def test_a_mail_behind_many_others_is_queued_again_once_in_a_while_not_at_each_look(site: Site) -> None:
+    chosen = deliveries(site, Slow())
+    await chosen.post()
+    late = START_MS + STRANDED_AFTER_MS + 1
+    assert await chosen.delivery.again(late) == 1
+    assert await chosen.delivery.again(late + STRANDED_AFTER_MS) == 0
+    assert await chosen.delivery.again(late + STRANDED_AFTER_MS + 1) == 1
+    assert len({piece.key for piece in chosen.queue.pieces}) == 2
+
+
+async def test_a_letter_that_cannot_be_written_is_shown_as_failed_in_the_end(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def defect(*_: object) -> None:
+        raise KeyError("a word that is missing")
+
+    chosen = deliveries(site, Broken())
+    monkeypatch.setattr("storage.letters.interview", defect)
+    mail_id = await chosen.post()
+    assert (await chosen.attempt(mail_id)).attempts == 1
+    await chosen.work_off()
+    assert (await chosen.mail(mail_id)).state is MailState.FAILED
+    assert "a word that is missing" in caplog.text
+
+
+async def test_a_reminder_held_up_until_the_deadline_was_moved_is_stopped(site: Site, office: PostOffice) -> None:
+    chosen = deliveries(site, smtp(office))
+    day_ms = 24 * 3_600_000
+    moved, near = [await site.invite(expires_at_ms=START_MS + day_ms) for _ in range(2)]
+    held_up = [await chosen.post(MailKind.REMINDER_EXPIRY, each) for each in (moved, near)]
+    async with site.app[DATABASE].write() as conn:
+        assert await invitations.extend(conn, moved.id, expires_at_ms=START_MS + 8 * day_ms, now_ms=START_MS)
+    assert [(await chosen.attempt(each)).state for each in held_up] == [MailState.STOPPED, MailState.SENT]
+    assert [received.recipient for received in office.received] == [near.candidate_email]
+
+
+async def test_a_letter_held_up_goes_to_the_address_as_it_was_mended(site: Site) -> None:
+    office = PostOffice()
+    chosen = deliveries(site, smtp(office))
+    mail_id = await chosen.post()
+    assert (await chosen.attempt(mail_id)).state is MailState.QUEUED
+    async with site.app[DATABASE].write() as conn:
+        await conn.execute(text("UPDATE candidates SET email = 'robin.mended@example.com' WHERE email LIKE 'robin%'"))
+    office.start()
+    try:
+        await chosen.work_off()
+    finally:
+        office.stop()
+    assert [received.recipient for received in office.received] == ["robin.mended@example.com"]
+    assert "robin.mended@example.com to an interview" in office.received[0].text().replace("\n", " ")
+    mail = await chosen.mail(mail_id)
+    assert (mail.state, mail.to_address) == (MailState.SENT, "robin.mended@example.com")
+
+
 async def test_how_mail_stands(site: Site, settings: Settings, office: PostOffice) -> None:
     chosen = deliveries(site, OutboxCarrier(site.folder.outbox))
     await chosen.attempt(await chosen.post())

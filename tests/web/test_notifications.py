@@ -54,6 +54,15 @@ async def test_the_bell_leads_to_what_was_told_and_from_there_to_the_answers(sit
     assert "Mark all as read" in html
 
 
+async def test_the_bell_counts_beside_a_mistake_too(site: Site) -> None:
+    await site.complete()
+    await tell(site)
+    await site.sign_in()
+    refused = await site.post("/jobs", {"title": ""})
+    assert refused.status == 422
+    assert "Notifications, 1 unread" in await refused.text()
+
+
 async def test_what_was_shown_is_marked_read_and_nothing_later(site: Site) -> None:
     await site.complete()
     await tell(site)

@@ -147,6 +147,15 @@ def test_a_draft_that_could_not_be_saved_is_tried_again_and_says_so() -> None:
     }
 
 
+def test_a_draft_whose_comment_was_posted_elsewhere_does_not_say_that_it_is_kept() -> None:
+    script = """
+    text = "a"; draft.typed(); later(); await turn();
+    answers[0]({ status: 409 }); await turn();
+    const result = { last: standings.at(-1), unsaved: draft.unsaved };
+    """
+    assert run(DRAFT + script, RECRUITER) == {"last": "posted", "unsaved": False}
+
+
 def test_a_draft_whose_comment_is_being_posted_is_not_saved_any_more() -> None:
     script = """
     text = "a"; draft.typed(); draft.stop(); later(); await turn();

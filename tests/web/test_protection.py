@@ -12,6 +12,7 @@ import pytest
 from aiohttp import WSServerHandshakeError, web
 from yarl import URL
 
+from storage.errors import Busy
 from storage.states import InvitationStatus
 from tests.web.world import PASSWORD, Site
 from web import demo, forms, serving
@@ -126,6 +127,22 @@ async def test_what_was_not_foreseen_is_a_page_with_an_id_that_is_in_the_log(
         assert "a leak" not in page
         assert "Traceback" not in page
         assert site.link not in record.getMessage()
+
+
+async def test_a_database_that_comes_free_too_late_is_a_page_that_says_to_try_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await site.sign_in()
+
+    def busy() -> None:
+        raise Busy("no database connection came free within 15 s")
+
+    monkeypatch.setattr(site.app[DATABASE], "write", busy)
+    response = await site.post("/jobs", {"title": "Baker"})
+    assert (response.status, response.headers["Retry-After"]) == (503, "5")
+    assert "Not available for a moment" in await response.text()
+    assert not any(record.exc_info for record in caplog.records), "it is no fault of the code's"
+    assert "no database connection" in caplog.text
 
 
 async def test_an_error_page_that_cannot_be_drawn_is_still_an_answer(

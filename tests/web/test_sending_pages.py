@@ -18,10 +18,11 @@ from storage.schema import jobs as jobs_table
 from storage.schema import mails, template_jobs, template_versions
 from storage.schema import sendings as sendings_table
 from storage.schema import templates as templates_table
+from storage.sendings import Readiness
 from storage.states import InvitationStatus
 from tests.web.world import START_MS, Site, text_of
 from web.keys import DATABASE
-from web.recruiter import send_form
+from web.recruiter import needs, send_form
 
 HOUR_MS = 3_600_000
 
@@ -405,6 +406,15 @@ async def test_what_sending_still_needs_is_said_with_a_link(site: Site) -> None:
     ):
         assert sentence in page
         assert f'href="{link}"' in page or not link
+
+
+def test_links_that_nobody_could_reach_are_warned_of_before_they_are_mailed() -> None:
+    ready = Readiness(open_jobs=True, published_templates=True, attached=True)
+    assert needs.missing(ready, mail_configured=True, admin=True) == []
+    [need] = needs.missing(ready, mail_configured=True, admin=True, guessed_origin="http://localhost:8080")
+    assert (need.sentence.split(",")[0], need.blocking) == ("Links in mails begin with http://localhost:8080", False)
+    [need] = needs.missing(ready, mail_configured=False, admin=True, guessed_origin="http://localhost:8080")
+    assert need.sentence.startswith("No mail server is set up")
 
 
 async def test_a_job_without_a_published_template_says_what_to_do(site: Site) -> None:

@@ -170,6 +170,22 @@ async def test_an_upload_that_is_no_such_form_is_a_bad_request(site: Site) -> No
     assert (await site.client.post(path, data=b"", headers={"Content-Type": "multipart/form-data"})).status == 400
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"A" * 20_000 + b": b",
+        b"Content Disposition\x00: form-data",
+        b"\r\n".join(b"h%d: v" % number for number in range(5000)),
+        b'Content-Disposition: form-data; name="logo"\r\nContent-Length: -5',
+    ],
+)
+async def test_an_upload_whose_head_cannot_be_read_is_a_bad_request_too(site: Site, head: bytes) -> None:
+    await signed_in(site, Role.ADMIN)
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = b"--x\r\n" + head + b"\r\n\r\nabc\r\n--x--\r\n"
+    assert (await site.client.post("/settings/organisation/logo", data=body, headers=kind)).status in {400, 422}
+
+
 @pytest.mark.parametrize("path", ["/logo/abc", "/logo/" + "0" * 64, "/logo/" + "g" * 64])
 async def test_an_unknown_logo_is_not_found(site: Site, path: str) -> None:
     assert (await site.get(path)).status == 404

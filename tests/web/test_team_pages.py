@@ -293,6 +293,23 @@ async def test_a_role_and_its_jobs_are_changed_and_count_at_once(site: Site) -> 
     assert event.detail == {"from": "recruiter", "to": "reviewer"}
 
 
+async def test_jobs_that_the_page_had_no_room_for_are_not_taken_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = ["A job", "B job", "C job"]
+    first, second, third = [await a_job(site, title) for title in titles]
+    await signed_in(site, Role.ADMIN)
+    person = await colleague(site, Role.REVIEWER)
+    async with site.app[DATABASE].write() as conn:
+        await job_members.set_jobs(conn, person.id, [first, third])
+    monkeypatch.setattr(job_members, "JOBS_LIMIT", 2)
+    page = await (await site.get(f"/settings/team/{person.id}")).text()
+    assert [title in page for title in titles] == [True, True, False]
+    await site.post(f"/settings/team/{person.id}", {"role": "reviewer", "job": second})
+    async with site.app[DATABASE].read() as conn:
+        assert set(await job_members.jobs_of(conn, person.id)) == {second, third}
+
+
 async def test_a_disabled_colleagues_live_logins_end_at_once(site: Site) -> None:
     await signed_in(site, Role.ADMIN)
     person = await colleague(site, Role.RECRUITER)

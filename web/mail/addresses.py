@@ -6,6 +6,7 @@ What people may type is checked where they type it; this is the last gate before
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import idna
@@ -13,6 +14,8 @@ import idna
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 253
 _NOT_IN_LOCAL = re.compile(r"[\x00-\x20\x7f-\xa0\"(),:;<>@\[\\\]]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# Format signs, separators: they come along when an address is copied from a page, and nobody sees them.
+_UNSEEN = frozenset({"Cf", "Zl", "Zp", "Zs"})
 _SPACES = re.compile(r"\s+")
 _LONGEST_NAME = 200
 
@@ -42,7 +45,8 @@ def parse(text: str) -> Address:
     if not at or not local or not domain:
         raise NoAddress("This is not an e-mail address: it has the form name@example.com.")
     misplaced_dot = local.startswith(".") or local.endswith(".") or ".." in local
-    if len(local.encode()) > _LONGEST_LOCAL or misplaced_dot or _NOT_IN_LOCAL.search(local):
+    unseen = any(unicodedata.category(sign) in _UNSEEN for sign in local)
+    if len(local.encode()) > _LONGEST_LOCAL or misplaced_dot or unseen or _NOT_IN_LOCAL.search(local):
         raise NoAddress("The part before the @ of this e-mail address is not one that can be used.")
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode()

@@ -1,7 +1,8 @@
 """Attempts at a delivery: one run is one attempt, safe to repeat, and what follows is written in one transaction (E14).
 
-A mail that an earlier run of the same attempt has settled is left alone. Between a server's taking a letter and our
-noting it, a crash makes one double, with the same Message-ID.
+A mail that an earlier run of the same attempt has settled is left alone, and so is one that is being handed over: of
+work that was queued twice, one run carries the letter. Between a server's taking a letter and our noting it, a crash
+makes one double, with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -56,43 +57,58 @@ class Delivery:
         self._sender = sender
         self._now_ms = now_ms
         self._pauses_s = pauses_s
+        self._under_way: set[str] = set()
 
     async def attempt(self, mail_id: str, number: int) -> None:
-        """The `number`-th attempt, counting from 0; nothing, if that was settled before."""
-        async with self._database.read() as conn:
-            mail = await mails.by_id(conn, mail_id)
-            if mail is None or mail.state is not MailState.QUEUED or mail.attempts != number:
-                return
-            try:
-                letter = await self._letters.write(conn, mail, self._now_ms())
-            except (Ended, NotFound) as ended:
-                letter, reason = None, str(ended)
-        if letter is None:
-            await self._note(mail, Ended(reason))
+        """The `number`-th attempt, counting from 0; nothing, if that was settled before, or is being made."""
+        if mail_id in self._under_way:
             return
+        self._under_way.add(mail_id)
         try:
-            outcome: Taken | DeliveryTrouble = await self._carrier.carry(mail.id, envelope(letter, self._sender))
+            async with self._database.read() as conn:
+                mail = await mails.by_id(conn, mail_id)
+            if mail is not None and mail.state is MailState.QUEUED and mail.attempts == number:
+                await self._note(mail, await self._carried(mail))
+        finally:
+            self._under_way.discard(mail_id)
+
+    async def again(self, now_ms: int) -> int:
+        """Queues anew what should have been attempted a while ago, and says how many: their jobs were lost, or wait
+        behind many others. Each in a transaction of its own, and each again only after the same while."""
+        async with self._database.read() as conn:
+            late = await mails.stranded(conn, now_ms - STRANDED_AFTER_MS)
+        queued = 0
+        for mail in late:
+            async with self._database.write() as conn:
+                if await mails.due_again(conn, mail, now_ms):
+                    key = f"{attempt_key(mail.id, mail.attempts)}:{now_ms}"
+                    await self._queue.enqueue(conn, DELIVER, key, mail.id, mail.attempts)
+                    queued += 1
+        if queued:
+            log.warning("%d mails were not attempted in time; they are queued again", queued)
+        return queued
+
+    async def _carried(self, mail: Mail) -> Taken | DeliveryTrouble | Ended:
+        """What came of writing the letter and handing it over."""
+        try:
+            async with self._database.read() as conn:
+                letter = await self._letters.write(conn, mail, self._now_ms())
+            if letter.to_address != mail.to_address:
+                async with self._database.write() as conn:
+                    await mails.readdressed(conn, mail, letter.to_address)
+            return await self._carrier.carry(mail.id, envelope(letter, self._sender))
+        except Ended as ended:
+            return ended
+        except NotFound as gone:
+            return Ended(str(gone))
         except NoAddress as error:
-            outcome = Refused(str(error))
+            return Refused(str(error))
         except DeliveryTrouble as trouble:
-            outcome = trouble
+            return trouble
         except Exception:
             # A defect of ours must not lose the letter: it is tried again, and shown as failed in the end.
             log.exception("mail %s could not be delivered", mail.id)
-            outcome = Unreachable("The letter could not be made or handed over; the server's log says why.")
-        await self._note(mail, outcome)
-
-    async def again(self, now_ms: int) -> int:
-        """Queues anew what should have been attempted a while ago, and says how many: their jobs were lost."""
-        async with self._database.write() as conn:
-            lost = await mails.stranded(conn, now_ms - STRANDED_AFTER_MS)
-            for mail in lost:
-                await self._queue.enqueue(
-                    conn, DELIVER, f"{attempt_key(mail.id, mail.attempts)}:{now_ms}", mail.id, mail.attempts
-                )
-        if lost:
-            log.warning("%d mails were waiting without a job; they are queued again", len(lost))
-        return len(lost)
+            return Unreachable("The letter could not be made or handed over; the server's log says why.")
 
     async def _note(self, mail: Mail, outcome: Taken | DeliveryTrouble | Ended) -> None:
         """Writes what became of the attempt; waits for the database if need be, for the letter may have left."""

@@ -20,6 +20,7 @@ from storage.letters import InterviewFacts
 from storage.logos import Logo
 from storage.mails import Mail
 from storage.organisations import Organisation
+from storage.reminders import FINISH_BEFORE_MS
 from storage.states import InvitationStatus, MailKind
 from storage.team_invites import InviteState
 from web import dates, links
@@ -27,6 +28,7 @@ from web.mail import calendar_file
 from web.mail.addresses import one_line
 from web.mail.opening import picture_path
 from web.mail.words import WORDS, spoken
+from web.recruiter import recipients
 from web.rendering import TEMPLATES
 
 COUNTDOWN_S = 3
@@ -74,7 +76,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Ready to be put into an envelope. `reply_to` is an address as it was typed, or empty."""
+    """Ready to be put into an envelope. `reply_to` is an address as it was typed, or empty.
+
+    `to_address` is the candidate's of now: a link posted to a mistyped address does not follow the mistake.
+    """
 
     mail_id: str
     to_address: str
@@ -133,6 +138,8 @@ class Letters:
             raise Ended("The interview had ended before this mail left.")
         if mail.kind is MailKind.REMINDER_START and invitation.status is not InvitationStatus.PENDING:
             raise Ended("The interview was started before this reminder left.")
+        if mail.kind is MailKind.REMINDER_EXPIRY and _moved_away(invitation.expires_at_ms, mail.created_at_ms):
+            raise Ended("The deadline was moved before this reminder left.")
         facts = await letters.interview(conn, invitation.version_id)
         link = f"{self._origin}/i/{links.link_token(self._secret, invitation.id, invitation.generation)}"
         content = candidate_content(
@@ -147,15 +154,17 @@ class Letters:
             content,
             logo,
             to_name=invitation.candidate_name,
+            to_address=invitation.candidate_email,
             reply_to=invitation.contact_email,
             calendar=_calendar(mail, invitation, content, link),
         )
 
     async def _completed(self, conn: AsyncConnection, mail: Mail, logo: Logo | None) -> Letter:
         invitation = await invitations.get(conn, mail.invitation_id or "")
-        user = await users.by_id(conn, mail.user_id or "")
-        if user is None or user.disabled_at_ms is not None:
-            raise Ended("The account it was for has been switched off.")
+        told = {user.id: user for user in await recipients.of_completion(conn, invitation)}
+        user = told.get(mail.user_id or "")
+        if user is None:
+            raise Ended("The colleague it was for is not told of this interview any more.")
         words = WORDS[spoken("en")]
         names = {"candidate": invitation.candidate_name, "job": invitation.job_title}
         content = Content(
@@ -236,12 +245,13 @@ class Letters:
         logo: Logo | None,
         *,
         to_name: str,
+        to_address: str = "",
         reply_to: str = "",
         calendar: bytes | None = None,
     ) -> Letter:
         return Letter(
             mail_id=mail.id,
-            to_address=mail.to_address,
+            to_address=to_address or mail.to_address,
             to_name=one_line(to_name),
             from_name=one_line(content.company),
             reply_to=reply_to,
@@ -295,9 +305,14 @@ def candidate_content(
         button=Button(words["button.candidate"], link, words["yours_alone"]),
         bare_link=words["bare_link"],
         after=(need, _whom_to_ask(words, invitation, words["accommodations"])),
-        foot=words["foot.candidate"].format(address=mail.to_address, **names),
+        foot=words["foot.candidate"].format(address=invitation.candidate_email, **names),
         picture_url=picture_url,
     )
+
+
+def _moved_away(expires_at_ms: int | None, reminded_at_ms: int) -> bool:
+    """The deadline is none any more of which a reminder was due at that moment."""
+    return expires_at_ms is None or expires_at_ms > reminded_at_ms + FINISH_BEFORE_MS
 
 
 def _calendar(mail: Mail, invitation: Invitation, content: Content, link: str) -> bytes | None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage import activity, candidates, events, organisations
 from storage.activity import USER, Names
 from storage.events import Event
-from web.recruiter.activity_wording import GROUPS, Around, said, said_together
+from web.recruiter.activity_wording import GROUPS, Around, Said, said, said_together
 
 PAGE_EVENTS = 60
 TOGETHER_MS = 60 * 60 * 1000
@@ -39,11 +39,13 @@ class ActivityFeed:
 
 @dataclass(slots=True)
 class _Entry:
-    """One line in the making: the newest event of it, and how many were folded into it."""
+    """One line in the making: the newest event of it, how many were folded into it, and the score that each question
+    was left with (None: taken back)."""
 
     event: Event
     count: int
     oldest_ms: int
+    scored: dict[object, object]
 
 
 async def feed(
@@ -79,8 +81,9 @@ def _folded(shown: list[Event]) -> list[_Entry]:
         if entry is not None and entry.oldest_ms - event.at_ms <= TOGETHER_MS:
             entry.count += 1
             entry.oldest_ms = event.at_ms
+            entry.scored.setdefault(event.detail.get("question"), event.detail.get("value"))
             continue
-        latest[key] = _Entry(event, 1, event.at_ms)
+        latest[key] = _Entry(event, 1, event.at_ms, {event.detail.get("question"): event.detail.get("value")})
         entries.append(latest[key])
     return entries
 
@@ -92,12 +95,19 @@ def _line(entry: _Entry, names: Names, candidate: str, zone: str) -> ActivityLin
         applied_to=names.jobs_of_applications.get(event.subject_id, ""),
         zone=zone,
     )
-    group = GROUPS.get(event.kind)
-    told = said_together(group, entry.count, around) if group and entry.count > 1 else said(event, around)
+    told = _told(entry, around)
     who = _actor(event, names, candidate)
     href, label = _link(event)
     says = told.says if who else told.says[:1].upper() + told.says[1:]
     return ActivityLine(event.at_ms, told.icon, who, says, told.note, told.warns, href, label)
+
+
+def _told(entry: _Entry, around: Around) -> Said:
+    group = GROUPS.get(entry.event.kind)
+    # A question that was scored anew has one score: the newest.
+    if group is None or entry.count == 1 or (group == "score" and len(entry.scored) == 1):
+        return said(entry.event, around)
+    return said_together(group, sum(value is not None for value in entry.scored.values()), around)
 
 
 def _actor(event: Event, names: Names, candidate: str) -> str:

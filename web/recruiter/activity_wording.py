@@ -38,6 +38,7 @@ _MAILS: Mapping[str, str] = {
     MailKind.REMINDER_START: "a reminder",
     MailKind.REMINDER_EXPIRY: "the reminder of the deadline",
     MailKind.EXTENDED: "the mail about the new deadline",
+    MailKind.COMPLETED: "the mail that tells a colleague of the answers",
 }
 
 _STAGES: Mapping[str, str] = {str(stage): label for stage, label in STAGES.items()}
@@ -60,9 +61,11 @@ def said(event: Event, around: Around) -> Said:
 
 
 def said_together(group: str, count: int, around: Around) -> Said:
-    """The sentence of `count` events of one of GROUPS."""
+    """The sentence of several events of one of GROUPS; `count` is how many scores they left, if they are scores."""
     if group == "score":
-        return Said("star", f"gave {count} scores{_for(around)}")
+        if not count:
+            return Said("star", f"took back scores{_for(around)}")
+        return Said("star", f"gave {count} score{'' if count == 1 else 's'}{_for(around)}")
     return Said("eye", f"watched the answers{_for(around)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -29,7 +30,10 @@ _FULL = "This interview has as many comments as it can hold. Edit or extend one 
 
 
 async def keep_draft(request: web.Request, login: Login) -> web.StreamResponse:
-    """POST /interviews/{id}/comments/draft: `comment`, `question`, `text`, `moment`; answered with no body."""
+    """POST /interviews/{id}/comments/draft: `comment`, `question`, `text`, `moment`; answered with no body.
+
+    409 where nothing was kept, since a comment was posted by this form meanwhile.
+    """
     fields = await typed(request)
     comment_id, question = _place(fields)
     async with _own(request, login) as (conn, invitation):
@@ -37,7 +41,7 @@ async def keep_draft(request: web.Request, login: Login) -> web.StreamResponse:
         if len(written.text) > comments.TEXT_LIMIT:
             raise web.HTTPUnprocessableEntity
         try:
-            await comments.save_draft(
+            kept = await comments.save_draft(
                 conn,
                 comment_id,
                 invitation_id=invitation.id,
@@ -49,7 +53,7 @@ async def keep_draft(request: web.Request, login: Login) -> web.StreamResponse:
             )
         except TooManyComments as error:
             raise web.HTTPUnprocessableEntity from error
-    return web.Response(status=204)
+    return web.Response(status=204 if kept else 409)
 
 
 async def post(request: web.Request, login: Login) -> web.StreamResponse:
@@ -147,10 +151,11 @@ async def _posted(
     now_ms: int,
 ) -> Composer | None:
     """Posts it; the form again where there is no room."""
+    kept_as = await _id_for(conn, invitation, comment_id, question, written)
     try:
         new = await comments.post(
             conn,
-            comment_id,
+            kept_as,
             invitation_id=invitation.id,
             user_id=login.user.id,
             question=question,
@@ -161,8 +166,23 @@ async def _posted(
     except TooManyComments:
         return Composer(comment_id, written.text, written.moment, mistake=_FULL)
     if new:
-        await _tell(conn, login, invitation, "comment.posted", question, comment_id, now_ms)
+        await _tell(conn, login, invitation, "comment.posted", question, kept_as, now_ms)
     return None
+
+
+async def _id_for(
+    conn: AsyncConnection, invitation: Invitation, comment_id: str, question: int, written: TypedComment
+) -> str:
+    """The form's own id; if other words were posted under it (in another tab, or before one went back to this form),
+    one that is made of it and these words: so they are not lost, and two presses of them are still one comment."""
+    there = await comments.by_id(conn, comment_id, invitation_id=invitation.id)
+    if there is None:
+        return comment_id
+    same = (there.question, there.moment_ms, there.text) == (question, written.moment_ms, written.text)
+    if same and there.deleted_at_ms is None:
+        return comment_id
+    made_of = f"{comment_id}\n{there.deleted_at_ms}\n{question}\n{written.moment_ms}\n{written.text}"
+    return hashlib.sha256(made_of.encode()).hexdigest()[:32]
 
 
 async def _tell(

@@ -125,10 +125,11 @@ async def set_members(request: web.Request, login: Login) -> web.StreamResponse:
     async with request.app[DATABASE].write() as conn:
         job = await own_job(conn, request, login)
         offered = {each.user.id for each in await _reviewers(conn, login, job.id)}
-        if not ticked <= offered:
+        if not ticked <= offered and not ticked <= {each.id for each in await users.team(conn, job.organisation_id)}:
             not_found()
         kept = {each.id for each in await job_members.of_job(conn, job.id)} - offered
-        await job_members.set_members(conn, job.id, ticked | kept)
+        # Whoever was disabled, or given another role, since the page was made is not offered any more, and left out.
+        await job_members.set_members(conn, job.id, (ticked & offered) | kept)
     raise web.HTTPSeeOther(f"/jobs/{job.id}?tab=settings&done=members")
 
 

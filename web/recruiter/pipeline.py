@@ -112,8 +112,9 @@ async def add(request: web.Request, login: Login) -> web.StreamResponse:
     """POST /jobs/{job_id}/candidates: those who are ticked (`candidate`), else a new one by name and address."""
     pairs = await typed_pairs(request)
     fields, chosen, now_ms = dict(pairs), _chosen(pairs), request.app[NOW_MS]()
-    name, email = name_line(fields.get("name", ""), missing=NAME_MISSING), address_line(fields.get("email", ""))
+    name = email = TypedLine()
     if not chosen:
+        name, email = name_line(fields.get("name", ""), missing=NAME_MISSING), address_line(fields.get("email", ""))
         if "name" not in fields:
             return await _add_form(request, login, TypedLine(), TypedLine(), 422, "Tick whom you want to add.")
         if name.mistake or email.mistake:
@@ -132,7 +133,7 @@ async def add(request: web.Request, login: Login) -> web.StreamResponse:
     except NotFound:
         not_found()
     if to.closed_at_ms is not None:
-        return await _add_form(request, login, name if not chosen else TypedLine(), email, 422)
+        return await _add_form(request, login, name, email, 422)
     raise web.HTTPSeeOther(f"/jobs/{to.id}?done=added&count={len(added)}")
 
 

@@ -13,8 +13,10 @@ from storage import invitations
 from storage.invitations import Invitation
 from storage.logins import Login
 from web.dates import when
+from web.keys import SETTINGS
 from web.recruiter.access import member_id
 from web.recruiter.interview_contexts import Told
+from web.recruiter.send_form import deliverable
 from web.sign_in import local_path
 
 
@@ -46,14 +48,20 @@ async def told(conn: AsyncConnection, request: web.Request, login: Login) -> Tol
         organisation_id=login.user.organisation_id,
         member_id=member_id(login),
     )
-    return None if about is None else sentence(news, about)
+    return None if about is None else sentence(news, about, mail_leaves=bool(request.app[SETTINGS].mail.host))
 
 
-def sentence(news: News, about: Invitation) -> Told:
-    """As it is told."""
+def sentence(news: News, about: Invitation, *, mail_leaves: bool) -> Told:
+    """As it is told. Unless `mail_leaves`, mails are files in the outbox."""
     name, page = about.candidate_name, f"/interviews/{about.id}"
     match news:
         case News.RESENT:
+            if not mail_leaves:
+                return Told(
+                    True,
+                    f"The invitation to {name} is written to the outbox folder again, with the same link as before. "
+                    "No mail server is set up, so it does not leave by itself.",
+                )
             return Told(True, f"The invitation was sent to {name} again, with the same link as before.")
         case News.JUST_RESENT:
             return Told(True, f"The invitation was sent to {name} again less than a minute ago. It was not sent twice.")
@@ -69,10 +77,20 @@ def sentence(news: News, about: Invitation) -> Told:
                 True, f"{name}'s interview is cancelled. Their link says so from now on.", page, "Open interview"
             )
         case News.EXTENDED:
-            until = when(about.expires_at_ms, about.zone) if about.expires_at_ms is not None else "any time"
-            return Told(True, f"{name} has until {until} now, and is told by mail.")
+            return _extended(about, mail_leaves=mail_leaves)
         case _:
             assert_never(news)
+
+
+def _extended(about: Invitation, *, mail_leaves: bool) -> Told:
+    until = when(about.expires_at_ms, about.zone) if about.expires_at_ms is not None else "any time"
+    said = f"{about.candidate_name} has until {until} now"
+    if not deliverable(about.candidate_email):
+        link = f"/candidates/{about.candidate_id}"
+        return Told(True, f"{said}, but mail cannot reach them: tell them yourself.", link, "Edit the address")
+    if not mail_leaves:
+        return Told(True, f"{said}. No mail server is set up: the mail about it is in the outbox folder.")
+    return Told(True, f"{said}, and is told by mail.")
 
 
 def _not_resent(about: Invitation) -> Told:

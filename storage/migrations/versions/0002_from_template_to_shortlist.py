@@ -63,6 +63,10 @@ def upgrade() -> None:
 
 def _fill() -> None:
     op.execute("UPDATE applications SET stage_at_ms = created_at_ms")
+    op.execute(
+        "UPDATE applications SET stage = 'review' WHERE stage = 'invited' AND EXISTS "
+        "(SELECT 1 FROM invitations i WHERE i.application_id = applications.id AND i.status = 'completed')"
+    )
     op.execute("UPDATE applications SET stage = 'interview' WHERE stage = 'invited'")
     op.execute(
         "UPDATE candidates SET latest_invitation_id = (SELECT i.id FROM invitations i "
@@ -249,3 +253,5 @@ def _reviews() -> None:
         sa.UniqueConstraint("user_id", "kind", "invitation_id", name=op.f("uq_alerts_user_id_kind_invitation_id")),
     )
     op.create_index(op.f("ix_alerts_user_id_sequence"), "alerts", ["user_id", "sequence"])
+    unread = sa.text("read_at_ms IS NULL")
+    op.create_index("ix_alerts_unread", "alerts", ["user_id"], sqlite_where=unread, postgresql_where=unread)

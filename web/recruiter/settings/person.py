@@ -99,7 +99,9 @@ async def _change(conn: AsyncConnection, login: Login, user: User, role: Role, t
     if await users.set_role(conn, user.id, organisation_id=user.organisation_id, role=role):
         await _note(conn, login, user, now_ms, "user.role", {"from": user.role, "to": role})
     if role is Role.REVIEWER:
-        await job_members.set_jobs(conn, user.id, ticked)
+        offered = {job.id for job in await job_members.job_choices(conn, user.organisation_id)}
+        unseen = set(await job_members.jobs_of(conn, user.id)) - offered
+        await job_members.set_jobs(conn, user.id, ticked | unseen)
 
 
 async def _note(

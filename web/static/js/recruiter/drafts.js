@@ -8,7 +8,7 @@ const PAUSE_MS = 700;
 const RETRY_MS = [2000, 5000, 15_000];
 const TIMEOUT_MS = 10_000;
 
-/** @typedef {"typing" | "saving" | "saved" | "failed" | "refused"} Standing */
+/** @typedef {"typing" | "saving" | "saved" | "failed" | "refused" | "posted"} Standing */
 
 const WORDS = {
   typing: "",
@@ -16,6 +16,7 @@ const WORDS = {
   saved: "Draft kept",
   failed: "Not kept yet. Trying again",
   refused: "Not kept: too long",
+  posted: "Not kept: a comment of this form was posted elsewhere. “Post comment” posts this one too.",
 };
 
 /** One form's draft: what is typed becomes what is kept. */
@@ -74,6 +75,8 @@ export class Draft {
       else this.tell("saved");
     } else if (status === 422) {
       this.tell("refused");
+    } else if (status === 409) {
+      this.tell("posted");
     } else {
       this.#dirty = true;
       this.tell("failed");
@@ -96,7 +99,7 @@ function show(form, standing) {
   if (!place) return;
   const words = form.querySelector("textarea")?.value.trim();
   place.textContent = standing === "saved" && !words ? "" : WORDS[standing];
-  place.classList.toggle("warned", standing === "failed" || standing === "refused");
+  place.classList.toggle("warned", ["failed", "refused", "posted"].includes(standing));
 }
 
 /** Keeps the draft of every form with `data-draft` in here, also of those that come later. @param {HTMLElement} root */

@@ -6,6 +6,9 @@ const search = /** @type {HTMLInputElement | null} */ (document.getElementById("
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
 const dialogBody = /** @type {HTMLElement} */ (document.getElementById("dialog-body"));
 
+/** Where the focus goes when the dialog closes. @type {HTMLElement | null} */
+let opener = null;
+
 const FETCH_TIMEOUT_MS = 10_000;
 const PRESSED_MS = 10_000;
 
@@ -55,6 +58,14 @@ async function open(href) {
   }
 }
 
+// On a phone the entries of a section, and the ways to narrow a list, lie in one line: the chosen one is brought into it.
+for (const row of document.querySelectorAll(".settings-nav, nav.choices")) {
+  const chosen = row.querySelector("[aria-current]");
+  if (!(chosen instanceof HTMLElement) || row.scrollWidth <= row.clientWidth) continue;
+  const apart = chosen.getBoundingClientRect().left - row.getBoundingClientRect().left;
+  row.scrollLeft += apart - (row.clientWidth - chosen.offsetWidth) / 2;
+}
+
 function showCopyButtons() {
   for (const button of document.querySelectorAll("button[data-copy]")) button.removeAttribute("hidden");
 }
@@ -86,6 +97,11 @@ document.addEventListener("click", (event) => {
   const link = target?.closest("a[data-dialog]");
   if (link instanceof HTMLAnchorElement && event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
     event.preventDefault();
+    if (!dialog.contains(link)) {
+      const menu = link.closest("details.row-menu");
+      menu?.removeAttribute("open");
+      opener = menu?.querySelector("summary") ?? link;
+    }
     void open(link.href);
     return;
   }
@@ -101,7 +117,24 @@ document.addEventListener("click", (event) => {
   }
 });
 
-dialog.addEventListener("close", () => dialogBody.replaceChildren());
+// A menu that opens below the window is brought into it.
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const menu = event.target;
+    if (menu instanceof HTMLDetailsElement && menu.open && menu.matches(".row-menu")) {
+      menu.lastElementChild?.scrollIntoView({ block: "nearest" });
+    }
+  },
+  true,
+);
+
+dialog.addEventListener("close", () => {
+  dialogBody.replaceChildren();
+  // By itself the focus would go back to a link in a menu that is closed by now: nowhere.
+  opener?.focus();
+  opener = null;
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && search && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target)) {
