@@ -20,7 +20,7 @@ from web.passwords import Passwords
 from web.queueing import Queue, Unkept
 from web.recruiter.views import RecentViews
 from web.settings import Settings
-from web.static import StaticFiles
+from web.static import own_files
 from web.version import release
 
 
@@ -82,7 +82,7 @@ def compose(
     app[NOW_MS] = clock.wall_ms
     app[PASSWORDS] = Passwords()
     app[VIEWS] = RecentViews()
-    app[STATIC] = StaticFiles()
+    app[STATIC] = own_files()
     limits = Limits(sessions=settings.limits.sessions, max_bitrate_bps=settings.max_bitrate_bps)
     app[POST] = Post(queue or Unkept())
     app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits, app[POST])

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -47,12 +48,21 @@ def hashed(password: str) -> str:
     return PasswordHasher().hash(password)
 
 
+@cache
+def _nobodys(hasher: PasswordHasher) -> str:
+    """The hash of a password that nobody has, at this hasher's cost: made once, since it takes its time."""
+    return hasher.hash(secrets.token_urlsafe(24))
+
+
+_USUAL = PasswordHasher()
+
+
 class Passwords:
     """Verifies and hashes, off the loop. One per application."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(24))
+        self._hasher = hasher or _USUAL
+        self._nobody = _nobodys(self._hasher)
         self._room = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from web import dates
@@ -47,6 +48,20 @@ class Icons:
         return Markup(svg)  # noqa: S704 (our own file)
 
 
+class _CompiledOnce(jinja2.BytecodeCache):
+    """Templates as they were compiled first in this process, for every environment of it; by name and content."""
+
+    _compiled: ClassVar[dict[str, tuple[str, bytes]]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._compiled.get(bucket.key, ("", b""))
+        if checksum == bucket.checksum:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = (bucket.checksum, bucket.bytecode_to_string())
+
+
 def set_up(app: web.Application, files: StaticFiles, now_ms: Callable[[], int]) -> jinja2.Environment:
     """Gives the application its templates; a name that a context lacks is an error."""
     environment = aiohttp_jinja2.setup(
@@ -57,6 +72,7 @@ def set_up(app: web.Application, files: StaticFiles, now_ms: Callable[[], int]) 
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
+        bytecode_cache=_CompiledOnce(),
     )
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
@@ -37,6 +38,12 @@ class StaticFile:
     content_type: str
     body: bytes
     gzipped: bytes | None
+
+
+@cache
+def own_files() -> StaticFiles:
+    """Greenroom's own, read and compressed once a process."""
+    return StaticFiles()
 
 
 class StaticFiles:
