@@ -31,6 +31,7 @@ WORK_VERSION = "1"
 AT_ONCE = 8
 POLL_S = 1.0
 STOP_WAIT_S = 10.0
+QUEUES_END_S = 1
 PURGED_AT_ONCE = 500
 _DO, _SWEEP = "do", "sweep"
 _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -148,7 +149,9 @@ class Durable:
         )
 
     def _destroy(self) -> None:
-        DBOS.destroy(destroy_registry=True)
+        # With a wait, dbos first tells its queues to end. Without one it ends its loop at once, under a queue that has
+        # just taken something up.
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=QUEUES_END_S)
         if self._client is not None:
             self._client.destroy()
             self._client = None

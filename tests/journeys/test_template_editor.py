@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from storage.ids import new_id
 from tests.journeys.house import EMAIL, PASSWORD, House
 from tests.journeys.test_pages import complaints
 
 Opened = Callable[..., Page]
 
 
-@pytest.fixture
-def opened(house: House, browser: Browser) -> Iterator[Opened]:
-    """Gives signed-in pages of one browser that end with the test."""
+@pytest.fixture(scope="module")
+def open_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One server for all of them: each makes a template of its own."""
+    house = House(tmp_path_factory.mktemp("templates") / "house")
     house.settle_in()
     house.start()
+    yield house
+    house.stop()
+
+
+@pytest.fixture
+def opened(open_house: House, browser: Browser) -> Iterator[Opened]:
+    """Gives signed-in pages of one browser that end with the test."""
+    house = open_house
     contexts: list[BrowserContext] = []
 
     def a_page(**options: object) -> Page:
@@ -36,8 +47,13 @@ def opened(house: House, browser: Browser) -> Iterator[Opened]:
         context.close()
 
 
+def named(page: Page) -> None:
+    """Types a name that no template has yet."""
+    page.get_by_label(re.compile("^(Name of your first|New) template$")).fill(f"Talk {new_id()}")
+
+
 def new_template(page: Page, *texts: str) -> None:
-    page.get_by_label("Name of your first template").fill("Second talk")
+    named(page)
     page.get_by_role("button", name="Create template").click()
     for text in texts:
         page.get_by_role("button", name="Add question").click()
@@ -147,7 +163,7 @@ def test_signed_out_while_typing_nothing_is_lost(opened: Opened) -> None:
 
 def test_the_editor_works_without_a_script(opened: Opened) -> None:
     page = opened(java_script_enabled=False)
-    page.get_by_label("Name of your first template").fill("Plain")
+    named(page)
     page.get_by_role("button", name="Create template").click()
     page.get_by_role("button", name="Add question").click()
     page.locator("#text-1").fill("One")
@@ -158,7 +174,7 @@ def test_the_editor_works_without_a_script(opened: Opened) -> None:
     page.locator("#name").fill("")
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("A template needs a name.")).to_be_visible()
-    page.locator("#name").fill("Plain again")
+    page.locator("#name").fill(f"Plain {new_id()}")
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("Version 1 is published.")).to_be_visible()
 
