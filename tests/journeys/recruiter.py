@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.journeys.house import EMAIL, PASSWORD, House
@@ -66,7 +68,7 @@ class Recruiter:
         self.press("Save jobs")
         expect(self.page.get_by_text("The jobs are saved.")).to_be_visible()
         self.press("Publish")
-        expect(self.page.get_by_text("Published", exact=False).first).to_be_visible()
+        expect(self.page.get_by_text("Version 1 is published.")).to_be_visible()
 
     def adds_a_candidate(self, name: str, email: str, job: str) -> None:
         self.go("/candidates")
@@ -75,10 +77,12 @@ class Recruiter:
         self.dialog.get_by_label("E-mail address").fill(email)
         self.dialog.get_by_label("Job").select_option(label=job)
         self.press("Add candidate", within=self.dialog)
+        expect(self.dialog).to_have_count(0)
         expect(self.page.get_by_text(name).first).to_be_visible()
 
     def status_in(self, container: Locator) -> str:
         """The one status that this row, card or header shows."""
+        expect(container.locator(".pill").first).to_be_visible()
         shown = [text.strip() for text in container.locator(".pill").all_inner_texts()]
         (status,) = [text for text in shown if text in STATUSES]
         return status
@@ -92,10 +96,13 @@ class Recruiter:
         row = self.page.get_by_role("row").filter(has_text=name)
         found["candidates"] = self.status_in(row)
         row.get_by_role("link", name=name, exact=True).click()
+        expect(self.page).to_have_url(re.compile("/candidates/[0-9a-f]{32}"))
         found["profile"] = self.status_in(self.page.locator(".profile-head"))
         self.follow("Interviews", within=self.page.get_by_role("navigation", name=f"About {name}"))
+        expect(self.page).to_have_url(re.compile("tab=interviews"))
         found["profile's interviews"] = self.status_in(self.page.locator(".profile-main"))
         self.page.locator(".applied a").first.click()
+        expect(self.page).to_have_url(re.compile("/jobs/"))
         found["board"] = self.status_in(self.page.locator(".person").filter(has_text=name))
         return found
 

@@ -144,11 +144,13 @@ def test_from_template_to_shortlist(house: House, browser: Browser, post_office:
     # Cai's is sent again: the same link, no new interview. Then it is cancelled.
     (first,) = post_office.to(address_of(CAI))
     recruiter.menu_of(CAI, "Resend invitation")
+    expect(page.locator("main .notice").first).to_be_visible()
     again = until(lambda: post_office.to(address_of(CAI))[1:], 20, "the mail comes again")[0]
     assert link_in(again) == link_in(first)
     assert house.rows("SELECT count(*) AS n FROM invitations")[0]["n"] == 3
     recruiter.menu_of(CAI, "Cancel interview")
     recruiter.press("Cancel interview", within=recruiter.dialog)
+    expect(recruiter.dialog).to_have_count(0)
     assert set(recruiter.statuses(CAI).values()) == {"Cancelled"}
 
     # Bo's time runs out: shown at once, and ended by the schedule, once.
