@@ -7,7 +7,7 @@ the caller to post, in the same transaction. What happened is found again by `st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
@@ -103,17 +103,8 @@ async def carry_out(
         ],
     )
     found = await invitations.get_each(conn, list(made.values()))
-    for invitation_id in made.values():
-        await events.append(
-            conn,
-            organisation_id=order.organisation_id,
-            at_ms=now_ms,
-            actor=f"user:{order.user_id}",
-            kind="invitation.sent",
-            subject_kind="invitation",
-            subject_id=invitation_id,
-            detail={"template": offered.template_name, "expires_at_ms": order.expires_at_ms},
-        )
+    detail = {"template": offered.template_name, "expires_at_ms": order.expires_at_ms}
+    await _tell(conn, order, "invitation.sent", "invitation", dict.fromkeys(made.values(), detail), now_ms)
     return [found[each] for each in made.values()]
 
 
@@ -202,8 +193,8 @@ async def _apply(
                 for candidate_id, application_id in missing.items()
             ],
         )
-    for application_id in missing.values():
-        await _tell(conn, order, "application.created", application_id, {"job": job_title}, now_ms)
+    created = {application_id: {"job": job_title} for application_id in missing.values()}
+    await _tell(conn, order, "application.created", "application", created, now_ms)
     applied |= missing
     moved = await conn.scalars(
         update(applications)
@@ -211,24 +202,28 @@ async def _apply(
         .values(stage=Stage.INTERVIEW, stage_at_ms=now_ms)
         .returning(applications.c.id)
     )
-    for application_id in moved.all():
-        detail = {"from": Stage.NEW, "to": Stage.INTERVIEW, "job": job_title}
-        await _tell(conn, order, "application.moved", application_id, detail, now_ms)
+    detail = {"from": Stage.NEW, "to": Stage.INTERVIEW, "job": job_title}
+    await _tell(conn, order, "application.moved", "application", dict.fromkeys(moved.all(), detail), now_ms)
     return applied
 
 
 async def _tell(
-    conn: AsyncConnection, order: Order, kind: str, application_id: str, detail: dict[str, str], now_ms: int
+    conn: AsyncConnection,
+    order: Order,
+    kind: str,
+    subject_kind: str,
+    details: Mapping[str, Mapping[str, object]],
+    now_ms: int,
 ) -> None:
-    await events.append(
+    """One event for each subject."""
+    await events.append_each(
         conn,
         organisation_id=order.organisation_id,
         at_ms=now_ms,
         actor=f"user:{order.user_id}",
         kind=kind,
-        subject_kind="application",
-        subject_id=application_id,
-        detail=dict(detail),
+        subject_kind=subject_kind,
+        details={subject_id: dict(detail) for subject_id, detail in details.items()},
     )
 
 

@@ -43,13 +43,6 @@ async def set_members(conn: AsyncConnection, job_id: str, user_ids: Collection[s
         await conn.execute(insert(job_members), [{"job_id": job_id, "user_id": each} for each in sorted(wanted)])
 
 
-async def add(conn: AsyncConnection, job_id: str, user_id: str) -> None:
-    """One more; no harm if they work on it already. Raises NotFound as `set_members` does."""
-    present = {each.id for each in await of_job(conn, job_id)}
-    if user_id not in present:
-        await set_members(conn, job_id, present | {user_id})
-
-
 async def of_job(conn: AsyncConnection, job_id: str) -> list[User]:
     """By name, disabled ones too; never over MEMBERS_LIMIT."""
     rows = await conn.execute(

@@ -61,7 +61,7 @@ async def test_a_long_history_comes_in_bounded_pages(database: Database) -> None
 def test_nothing_here_changes_or_removes_an_event() -> None:
     functions = {name for name, value in vars(events).items() if getattr(value, "__module__", "") == events.__name__}
     public = {name for name in functions if not name.startswith("_")}
-    assert public == {"Event", "append", "for_subject", "for_candidate"}
+    assert public == {"Event", "append", "append_each", "for_subject", "for_candidate"}
     written = {"update(", "delete("} & set(re.findall(r"\b\w+\(", inspect.getsource(events)))
     assert written == set()
 

@@ -6,26 +6,19 @@ from collections.abc import Collection
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import candidates, events
+from storage import candidates
 from storage.candidates import Candidate
 from storage.errors import AlreadyApplied
 from storage.jobs import Job
 from storage.logins import Login
+from web.recruiter.noting import note
 
 
 async def add_candidate(conn: AsyncConnection, login: Login, *, name: str, email: str, now_ms: int) -> Candidate:
     """A new candidate. Raises EmailTaken."""
     organisation_id = login.user.organisation_id
     made = await candidates.create(conn, organisation_id=organisation_id, name=name, email=email, now_ms=now_ms)
-    await events.append(
-        conn,
-        organisation_id=organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind="candidate.created",
-        subject_kind="candidate",
-        subject_id=made.id,
-    )
+    await note(conn, login, "candidate.created", "candidate", made.id, now_ms)
     return made
 
 
@@ -40,28 +33,10 @@ async def add_to_job(
         except AlreadyApplied:
             continue
         added.append(candidate_id)
-        await events.append(
-            conn,
-            organisation_id=login.user.organisation_id,
-            at_ms=now_ms,
-            actor=f"user:{login.user.id}",
-            kind="application.created",
-            subject_kind="application",
-            subject_id=application.id,
-            detail={"job": job.title},
-        )
+        await note(conn, login, "application.created", "application", application.id, now_ms, {"job": job.title})
     return added
 
 
 async def job_event(conn: AsyncConnection, login: Login, job: Job, kind: str, now_ms: int, **detail: str) -> None:
     """Notes a change of the job itself."""
-    await events.append(
-        conn,
-        organisation_id=login.user.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind=kind,
-        subject_kind="job",
-        subject_id=job.id,
-        detail={"title": job.title, **detail},
-    )
+    await note(conn, login, kind, "job", job.id, now_ms, {"title": job.title, **detail})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import candidate_list, candidates, events, jobs, organisations
+from storage import candidate_list, candidates, jobs, organisations
 from storage.candidates import Candidate, JobApplication
 from storage.errors import EmailTaken
 from storage.logins import Login
@@ -19,6 +19,7 @@ from web.recruiter.candidate_contexts import CandidateFormPage, CandidatePage, C
 from web.recruiter.candidate_wording import SINCE, STAGES, STATES
 from web.recruiter.candidates import NAME_MISSING, job_choices, owner_of
 from web.recruiter.interviews import lines_of_candidate
+from web.recruiter.noting import note
 from web.recruiter.typed_lines import TypedLine, address_line, name_line
 from web.rendering import page
 
@@ -90,15 +91,7 @@ async def edit(request: web.Request, login: Login) -> web.StreamResponse:
                 conn, candidate.id, organisation_id=organisation_id, name=name.value, email=email.value
             )
             if changed:
-                await events.append(
-                    conn,
-                    organisation_id=organisation_id,
-                    at_ms=request.app[NOW_MS](),
-                    actor=f"user:{login.user.id}",
-                    kind="candidate.edited",
-                    subject_kind="candidate",
-                    subject_id=candidate.id,
-                )
+                await note(conn, login, "candidate.edited", "candidate", candidate.id, request.app[NOW_MS]())
     except EmailTaken:
         return await _edit_form(request, login, candidate, name, email, status=422)
     raise web.HTTPSeeOther(f"/candidates/{candidate.id}?done=saved")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import comments, events, interviews
+from storage import comments, interviews
 from storage.comments import Comment
 from storage.errors import NotCompleted, NotFound, TooManyComments
 from storage.ids import new_id
@@ -20,6 +20,7 @@ from web.forms import typed
 from web.keys import DATABASE, NOW_MS
 from web.recruiter import review, review_forms, review_parts
 from web.recruiter.access import own_invitation
+from web.recruiter.noting import note
 from web.recruiter.parts import is_for_a_part
 from web.recruiter.review import Refused
 from web.recruiter.review_contexts import CommentLine, Composer, ComposerPart, SaidPart, Thread
@@ -194,16 +195,7 @@ async def _tell(
     comment_id: str,
     now_ms: int,
 ) -> None:
-    await events.append(
-        conn,
-        organisation_id=invitation.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind=kind,
-        subject_kind="invitation",
-        subject_id=invitation.id,
-        detail={"question": question, "comment": comment_id},
-    )
+    await note(conn, login, kind, "invitation", invitation.id, now_ms, {"question": question, "comment": comment_id})
 
 
 def _place(fields: dict[str, str]) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, invitation_list, invitations
+from storage import invitation_list, invitations
 from storage.invitations import Invitation
 from storage.logins import Login
 from storage.states import InvitationStatus, MailKind
@@ -20,6 +20,7 @@ from web.recruiter import deadlines, telling
 from web.recruiter.access import own_invitation
 from web.recruiter.deadlines import Mistake
 from web.recruiter.interview_contexts import About, CancelPage, ExtendPage, LinkPage
+from web.recruiter.noting import note
 from web.recruiter.send_form import deliverable
 from web.recruiter.telling import News
 from web.recruiter.wording import STATUSES
@@ -270,13 +271,4 @@ async def _tell(
     now_ms: int,
     detail: dict[str, str | int | None],
 ) -> None:
-    await events.append(
-        conn,
-        organisation_id=invitation.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind=kind,
-        subject_kind="invitation",
-        subject_id=invitation.id,
-        detail=dict(detail),
-    )
+    await note(conn, login, kind, "invitation", invitation.id, now_ms, dict(detail))

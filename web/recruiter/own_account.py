@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from storage import events, organisations, users
+from storage import organisations, users
 from storage.logins import Login
 from web import passwords
 from web.forms import typed
 from web.keys import DATABASE, NOW_MS, PASSWORDS
 from web.recruiter.account_contexts import AccountPage
+from web.recruiter.noting import note
 from web.recruiter.settings import checks
 from web.recruiter.settings.checks import Typed
 from web.recruiter.settings.roles import LABELS
@@ -71,15 +72,7 @@ async def set_password(request: web.Request, login: Login) -> web.StreamResponse
     now_ms = request.app[NOW_MS]()
     async with request.app[DATABASE].write() as conn:
         await users.set_password(conn, login.user.id, hashed, now_ms, keep=login.id)
-        await events.append(
-            conn,
-            organisation_id=login.user.organisation_id,
-            at_ms=now_ms,
-            actor=f"user:{login.user.id}",
-            kind="user.password",
-            subject_kind="user",
-            subject_id=login.user.id,
-        )
+        await note(conn, login, "user.password", "user", login.user.id, now_ms)
     raise web.HTTPSeeOther(f"{PATH}?done=password")
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import alerts, comments, events, interviews, scores, templates
+from storage import alerts, comments, interviews, scores, templates
 from storage.comments import Comment
 from storage.ids import new_id
 from storage.interviews import LedgerEntry, SubmittedAnswer, TakeRow
@@ -24,6 +24,7 @@ from web.dates import span
 from web.keys import DATABASE, NOW_MS
 from web.recruiter import review_forms, review_parts, wording
 from web.recruiter.access import own_invitation
+from web.recruiter.noting import note
 from web.recruiter.review_contexts import (
     CommentLine,
     Composer,
@@ -123,15 +124,7 @@ async def _note_view(
     async with request.app[DATABASE].write() as conn:
         told = await alerts.mark_read_of(conn, login.user.id, invitation.id, now_ms)
         if submitted:
-            await events.append(
-                conn,
-                organisation_id=invitation.organisation_id,
-                at_ms=now_ms,
-                actor=f"user:{login.user.id}",
-                kind="interview.viewed",
-                subject_kind="invitation",
-                subject_id=invitation.id,
-            )
+            await note(conn, login, "interview.viewed", "invitation", invitation.id, now_ms)
     request[UNREAD] = max(0, request.get(UNREAD, 0) - told)
 
 

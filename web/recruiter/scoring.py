@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from storage import events, scores
+from storage import scores
 from storage.errors import NotCompleted, NotFound
 from storage.logins import Login
 from web.errors import not_found
@@ -13,6 +13,7 @@ from web.forms import typed
 from web.keys import DATABASE, NOW_MS
 from web.recruiter import review_forms, review_parts
 from web.recruiter.access import own_invitation
+from web.recruiter.noting import note
 from web.recruiter.parts import is_for_a_part
 from web.recruiter.review_contexts import RatingPart
 from web.recruiter.scores_card import ScoresCard, card
@@ -44,15 +45,8 @@ async def give(request: web.Request, login: Login) -> web.StreamResponse:
         except (NotCompleted, NotFound):
             not_found()
         if changed:
-            await events.append(
-                conn,
-                organisation_id=invitation.organisation_id,
-                at_ms=now_ms,
-                actor=f"user:{login.user.id}",
-                kind="score.given",
-                subject_kind="invitation",
-                subject_id=invitation.id,
-                detail={"question": question, "value": value},
+            await note(
+                conn, login, "score.given", "invitation", invitation.id, now_ms, {"question": question, "value": value}
             )
         given = await scores.of_invitation(conn, invitation.id)
     answer = review_forms.number(fields.get("answer", "")) or question

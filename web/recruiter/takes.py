@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from storage import events, interviews
+from storage import interviews
 from storage.interviews import TakeRow
 from storage.invitations import Invitation
 from storage.logins import Login
@@ -16,6 +16,7 @@ from web import delivery
 from web.errors import not_found
 from web.keys import DATABASE, NOW_MS, RECORDINGS, VIEWS
 from web.recruiter.access import own_invitation
+from web.recruiter.noting import note
 
 
 async def recording(request: web.Request, login: Login) -> web.StreamResponse:
@@ -24,16 +25,7 @@ async def recording(request: web.Request, login: Login) -> web.StreamResponse:
     now_ms = request.app[NOW_MS]()
     if request.method == "GET" and request.app[VIEWS].is_new(login.id, take.id, now_ms):
         async with request.app[DATABASE].write() as conn:
-            await events.append(
-                conn,
-                organisation_id=invitation.organisation_id,
-                at_ms=now_ms,
-                actor=f"user:{login.user.id}",
-                kind="recording.opened",
-                subject_kind="invitation",
-                subject_id=invitation.id,
-                detail={"take": take.id},
-            )
+            await note(conn, login, "recording.opened", "invitation", invitation.id, now_ms, {"take": take.id})
     return delivery.recording(request.app[RECORDINGS], invitation.id, take)
 
 

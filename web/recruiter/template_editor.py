@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, template_drafts, templates
+from storage import template_drafts, templates
 from storage.errors import DraftChanged, NotFound, VersionFrozen
 from storage.logins import Login
 from storage.template_drafts import DraftContent
@@ -19,6 +19,7 @@ from storage.templates import Template, reckoned_minutes
 from web.forms import typed_pairs
 from web.keys import DATABASE, NOW_MS
 from web.recruiter import template_page, template_times
+from web.recruiter.noting import note
 from web.recruiter.template_check import checked, shown, unready
 from web.recruiter.template_form import DraftForm, changed, parsed, position_of
 from web.recruiter.template_page import Conflict, Typed
@@ -106,16 +107,7 @@ async def _save(
         version = await templates.version(conn, version_id)
         if publish and press.action == "publish" and template.archived_at_ms is None:
             await templates.publish(conn, version_id, now_ms)
-            await events.append(
-                conn,
-                organisation_id=template.organisation_id,
-                at_ms=now_ms,
-                actor=f"user:{login.user.id}",
-                kind="template.published",
-                subject_kind="template",
-                subject_id=template.id,
-                detail={"number": version.number},
-            )
+            await note(conn, login, "template.published", "template", template.id, now_ms, {"number": version.number})
     return Saved(version_id, revision, reckoned_minutes(version.questions))
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, organisations, template_drafts, template_list, templates
+from storage import organisations, template_drafts, template_list, templates
 from storage.errors import DraftChanged, NotFound, OnlyVersion, VersionFrozen
 from storage.logins import Login
 from storage.template_list import TemplateLine
@@ -17,6 +17,7 @@ from web.forms import typed, typed_pairs
 from web.keys import DATABASE, NOW_MS
 from web.recruiter import template_times as times
 from web.recruiter.interviews import parse_key
+from web.recruiter.noting import note
 from web.recruiter.template_check import LONGEST_NAME, showable
 from web.recruiter.template_contexts import TemplatesPage
 from web.recruiter.template_form import DEFAULT_FIELDS
@@ -135,15 +136,7 @@ def _mistake(name: str) -> str | None:
 
 
 async def _log(conn: AsyncConnection, login: Login, template_id: str, kind: str, now_ms: int) -> None:
-    await events.append(
-        conn,
-        organisation_id=login.user.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind=kind,
-        subject_kind="template",
-        subject_id=template_id,
-    )
+    await note(conn, login, kind, "template", template_id, now_ms)
 
 
 async def _list_page(

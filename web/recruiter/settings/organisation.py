@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, logos, organisations
+from storage import logos, organisations
 from storage.logins import Login
 from storage.organisations import Organisation
 from storage.states import Role
 from web.forms import typed
 from web.keys import DATABASE, NOW_MS
 from web.logo import logo_path
+from web.recruiter.noting import note
 from web.recruiter.settings import checks, pictures
 from web.recruiter.settings.checks import Typed
 from web.recruiter.settings.contexts import OrganisationPage
@@ -104,15 +105,8 @@ def _as_stored(organisation: Organisation) -> dict[str, Typed]:
 
 
 async def _note(conn: AsyncConnection, login: Login, now_ms: int, changed: list[str]) -> None:
-    await events.append(
-        conn,
-        organisation_id=login.user.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind="organisation.edited",
-        subject_kind="organisation",
-        subject_id=login.user.organisation_id,
-        detail={"fields": changed},
+    await note(
+        conn, login, "organisation.edited", "organisation", login.user.organisation_id, now_ms, {"fields": changed}
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, job_members, organisations, users
+from storage import job_members, organisations, users
 from storage.errors import LastAdmin, NotFound
 from storage.logins import Login
 from storage.states import Role
@@ -13,6 +13,7 @@ from storage.users import User
 from web.errors import not_found
 from web.forms import typed_pairs
 from web.keys import DATABASE, NOW_MS
+from web.recruiter.noting import note
 from web.recruiter.settings import checks
 from web.recruiter.settings.contexts import PersonPage
 from web.recruiter.settings.roles import CHOICES
@@ -107,16 +108,7 @@ async def _change(conn: AsyncConnection, login: Login, user: User, role: Role, t
 async def _note(
     conn: AsyncConnection, login: Login, user: User, now_ms: int, kind: str, detail: dict[str, str] | None = None
 ) -> None:
-    await events.append(
-        conn,
-        organisation_id=user.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind=kind,
-        subject_kind="user",
-        subject_id=user.id,
-        detail=detail,
-    )
+    await note(conn, login, kind, "user", user.id, now_ms, detail)
 
 
 async def _page(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, organisations
+from storage import organisations
 from storage.errors import NotFound, NoticeChanged
 from storage.logins import Login
 from storage.organisations import Notice
@@ -20,6 +20,7 @@ from web.errors import not_found
 from web.forms import typed
 from web.keys import DATABASE, NOW_MS
 from web.languages import FALLBACK, LANGUAGES
+from web.recruiter.noting import note
 from web.recruiter.settings import checks
 from web.recruiter.settings.checks import Typed
 from web.recruiter.settings.contexts import (
@@ -119,15 +120,14 @@ async def _publish(
             now_ms=now_ms,
             after=_version(given.get(f"{kind}_version", "")),
         )
-        await events.append(
+        await note(
             conn,
-            organisation_id=login.user.organisation_id,
-            at_ms=now_ms,
-            actor=f"user:{login.user.id}",
-            kind="notice.published",
-            subject_kind="notice",
-            subject_id=made.id,
-            detail={"kind": kind, "language": language, "version": made.version},
+            login,
+            "notice.published",
+            "notice",
+            made.id,
+            now_ms,
+            {"kind": kind, "language": language, "version": made.version},
         )
         published.append(made)
     return published

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import events, job_members, organisations, team_invites, team_mails, users
+from storage import job_members, organisations, team_invites, team_mails, users
 from storage.errors import AlreadyInvited, EmailTaken, NotFound
 from storage.ids import new_id
 from storage.job_members import JobChoice
@@ -20,6 +20,7 @@ from web import links
 from web.errors import not_found
 from web.forms import typed_pairs
 from web.keys import DATABASE, FOLDER, NOW_MS, POST, SETTINGS
+from web.recruiter.noting import note
 from web.recruiter.settings import checks, letters
 from web.recruiter.settings.checks import Typed
 from web.recruiter.settings.contexts import InviteLine, InviteLinkPage, PersonLine, TeamPage
@@ -178,15 +179,8 @@ async def _own_invite(request: web.Request, conn: AsyncConnection, login: Login)
 async def _note(
     conn: AsyncConnection, login: Login, now_ms: int, kind: str, found: TeamInvite, *, again: bool = False
 ) -> None:
-    await events.append(
-        conn,
-        organisation_id=found.organisation_id,
-        at_ms=now_ms,
-        actor=f"user:{login.user.id}",
-        kind=kind,
-        subject_kind="team_invite",
-        subject_id=found.id,
-        detail={"email": found.email, "role": found.role, "again": again},
+    await note(
+        conn, login, kind, "team_invite", found.id, now_ms, {"email": found.email, "role": found.role, "again": again}
     )
 
 
