@@ -444,3 +444,11 @@ async def test_a_sending_moves_no_more_rows_than_it_names(site: Site) -> None:
     before = await count(site, invitations_table)
     await press(site, await filled(site, [kim]))
     assert await count(site, invitations_table) == before + 1
+
+
+async def test_where_nobody_is_left_to_send_to_there_is_nothing_to_press(site: Site) -> None:
+    await site.sign_in()
+    page = await (await site.get(f"/send?candidate={site.invitation.candidate_id}")).text()
+    assert "has an open invitation to it" in page
+    form = page.split('<form method="post" action="/send">')[1].split("</form>")[0]
+    assert 'type="submit"' not in form and "Go back" in form
