@@ -104,6 +104,7 @@ class Take:
         self._sound = TakeSound()
         self._restarted: set[str] = set()
         self._gaps: list[Gap] = []
+        self._lost_at_gap = 0
         self._segments: list[Segment] = []
         self._counts_before = self._counts_after = self._counts()
         self._jumps_before = self._jumps()
@@ -243,6 +244,7 @@ class Take:
         self._next_progress_us = start_us + PROGRESS_EVERY_US
         self._restarted.clear()
         self._counts_before, self._jumps_before = self._counts(), self._jumps()
+        self._lost_at_gap = self._counts_before["video"].lost
         self.phase = Phase.RECORDING
         mux = self.mux = Mux(
             self._writer,
@@ -285,12 +287,18 @@ class Take:
         pts_us = self._place(media_us, FRAME_US, arrival_us)
         if pts_us >= self._clock.end_us:
             return
-        last = self._last_pts_us["video"]
-        if last >= 0 and pts_us - last > LONG_GAP_US:
-            self._gap("video", last, pts_us - last, False)
+        self._watch_pause(track, pts_us)
         self._last_pts_us["video"] = pts_us
         self.frames += 1
         mux.video(frame.payload, pts_us, frame.key, frame.width, frame.height)
+
+    def _watch_pause(self, video: Track, until_us: int) -> None:
+        """Notes a gap since the last picture. A camera in the dark pauses too: a short one needs a loss."""
+        last = self._last_pts_us["video"]
+        if last >= 0 and until_us - last >= SHORTEST_GAP_MS * 1000:
+            if until_us - last > LONG_GAP_US or video.lost > self._lost_at_gap:
+                self._gap("video", last, until_us - last, False)
+            self._lost_at_gap = video.lost
 
     def _write_audio(self, mux: Mux, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         track = self._source.audio
@@ -351,6 +359,9 @@ class Take:
         for track in (self._source.video, self._source.audio):
             if track is not None and track.listener is self:
                 track.flush()
+        video = self._source.video
+        if self.mux is not None and video is not None:
+            self._watch_pause(video, self._clock.end_us)
         if self.mux is not None and self._sound.started:
             self._fill(self.mux, self._clock.end_us)
         self._counts_after = self._counts()

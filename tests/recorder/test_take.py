@@ -278,6 +278,33 @@ def test_silence_on_one_track_is_no_outage(camera: Camera) -> None:
     assert camera.of(TakeEnding) == [TakeEnding(TakeId("take"), EndReason.LIMIT, 10_000)]
 
 
+def test_pictures_given_up_leave_a_gap_even_if_it_is_short_or_last_and_a_camera_that_paused_leaves_none(
+    camera: Camera,
+) -> None:
+    assert camera.video is not None
+
+    def pause(seconds: float, lost: int) -> int:
+        began_us = camera.take.elapsed_us(camera.now_us)
+        camera.muted = {"video"}
+        camera.run(seconds)
+        assert camera.video is not None
+        camera.video.counters.lost += lost
+        camera.muted = set()
+        return began_us // 1000
+
+    camera.run(3)
+    pause(0.4, lost=0)
+    camera.run(1)
+    first_ms = pause(0.4, lost=3)
+    camera.run(1)
+    last_ms = pause(0.2, lost=2)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(0.5)
+    gaps = [gap for gap in camera.take.facts(camera.close().written, 0, 0).gaps if gap.track == "video"]
+    assert [gap.at_ms for gap in gaps] == pytest.approx([first_ms, last_ms], abs=50)
+    assert [gap.length_ms for gap in gaps] == pytest.approx([400, 200], abs=50)
+
+
 def test_12_muted_sound_does_not_shorten_the_track(camera: Camera) -> None:
     camera.run(3)
     camera.muted = {"audio"}
