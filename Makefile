@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS_LONG := 3600
 
-.PHONY: run serve test test-long lint types bench clean help
+.PHONY: run serve test test-long lint types bench fault janus clean help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,8 +30,16 @@ types: $(VENV)/.tests
 	$(BIN)/mypy
 	$(BIN)/node node_modules/typescript/bin/tsc -p tsconfig.json
 
-bench: $(VENV)/.tests build/loadgen/loadgen ## CPU and frames per stream, beside aiortc's MediaRecorder; writes build/bench.json
+bench: $(VENV)/.tests build/loadgen/loadgen janus ## CPU and frames per stream, beside Janus and aiortc's MediaRecorder; writes build/bench.json
 	$(BIN)/python -m tests.bench
+
+fault: $(VENV)/.tests build/loadgen/loadgen ## loss, kills, garbage and crowds, each with its bound; writes build/fault.json
+	$(BIN)/python -m tests.bench.fault
+
+# Only root can lay the cable that Janus is measured over. Debian's package also starts a gateway, which nobody asked for.
+janus:
+	@command -v janus >/dev/null || [ "$$(id -u)" != 0 ] || { sh tests/install.sh janus && \
+	  { ! command -v systemctl >/dev/null || systemctl --quiet disable --now janus || true; }; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -49,7 +57,7 @@ $(VENV)/.tests: pyproject.toml package.json package-lock.json tests/install.sh $
 	sh tests/install.sh chromium iproute2
 	@touch $@ $(VENV)/.runtime
 
-build/loadgen/loadgen: tests/bench/loadgen/main.go tests/bench/loadgen/build.sh
+build/loadgen/loadgen: tests/bench/loadgen/main.go tests/bench/loadgen/path.go tests/bench/loadgen/build.sh
 	sh tests/install.sh golang-go golang-github-pion-webrtc.v3-dev ffmpeg
 	sh tests/bench/loadgen/build.sh build/loadgen
 

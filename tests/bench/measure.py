@@ -1,28 +1,29 @@
-"""Runs a recorder under load from outside: its CPU, its memory, and the frames that reached the files."""
+"""Runs a recorder under load from outside: its processes, their CPU and memory, and loadgen beside them."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import av
 
 ROOT = Path(__file__).parents[2]
 LOADGEN = ROOT / "build" / "loadgen"
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 START_TIMEOUT_S = 30.0
+SEND_SLACK_S = 60.0
+"""What loadgen may take beyond what it sends: to connect, and to answer the last NACKs."""
 
 
 def loadgen_folder() -> Path:
@@ -38,18 +39,43 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
-def peak_rss_mib(pid: int) -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+def _memory_mib(pid: int, field: str) -> float:
+    found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
+def peak_rss_mib(pid: int) -> float:
+    return _memory_mib(pid, "VmHWM")
+
+
+def rss_mib(pid: int) -> float:
+    return _memory_mib(pid, "VmRSS")
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Returns when the condition holds. Raises TimeoutError, naming what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
-def front(module: str, folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def front(module: str, folder: Path, port: int, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A WHIP front as a process, and the id of the process that records."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "front.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "--folder", str(folder), "--port", str(port)],
+            [sys.executable, "-m", module, "--folder", str(folder), "--port", str(port), *options],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     try:
@@ -79,49 +105,81 @@ class Load:
     cpu_percent_per_stream: float
 
 
-def load(pid: int, port: int, streams: int, seconds: float) -> Load:
-    """Sends `streams` for `seconds`, while the CPU of process `pid` is counted."""
+class Sending:
+    """loadgen while it runs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def started(self) -> None:
+        """Returns when every peer is connected. Raises RuntimeError."""
+        self._read(r"START")
+
+    def sent(self) -> tuple[int, int]:
+        """Returns how many video frames and audio packets were sent, when all were. Raises RuntimeError."""
+        found = self._read(r"SENT video=(\d+) audio=(\d+)")
+        return int(found[1]), int(found[2])
+
+    def done(self) -> None:
+        """Returns when its peers have said goodbye."""
+        self._process.wait(SEND_SLACK_S)
+
+    def _read(self, pattern: str) -> re.Match[str]:
+        assert self._process.stdout is not None
+        other = []
+        for line in self._process.stdout:
+            if found := re.match(pattern, line):
+                return found
+            other.append(line)
+        raise RuntimeError("loadgen failed: " + "".join(other))
+
+
+@contextlib.contextmanager
+def sending(url: str, streams: int, seconds: float, *options: str, prefix: Sequence[str] = ()) -> Iterator[Sending]:
+    """loadgen in the background; it is killed at the end if it still runs, and when it runs much too long."""
     media = loadgen_folder()
-    before = after = 0.0
-    sent: re.Match[str] | None = None
     command = [
-        str(media / "loadgen"), "-url", f"http://127.0.0.1:{port}/whip", "-n", str(streams), "-d", f"{seconds}s",
-        "-v", str(media / "video.ivf"), "-a", str(media / "audio.ogg"),
+        *prefix, str(media / "loadgen"), "-url", url, "-n", str(streams), "-d", f"{seconds}s",
+        "-v", str(media / "video.ivf"), "-a", str(media / "audio.ogg"), *options,
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        rest = []
-        for line in process.stdout:
-            if line.startswith("START"):
-                before = cpu_seconds(pid)
-            elif found := re.match(r"SENT video=(\d+) audio=(\d+)", line):
-                after, sent = cpu_seconds(pid), found
-            else:
-                rest.append(line)
-    if sent is None:
-        raise RuntimeError("loadgen failed: " + "".join(rest))
-    return Load(int(sent[1]), int(sent[2]), 100 * (after - before) / (streams * seconds))
+        guard = threading.Timer(seconds + SEND_SLACK_S, process.kill)
+        guard.start()
+        try:
+            yield Sending(process)
+        finally:
+            guard.cancel()
+            process.kill()
+
+
+def load(
+    pids: Sequence[int], url: str, streams: int, seconds: float, *options: str, prefix: Sequence[str] = ()
+) -> Load:
+    """Sends `streams` for `seconds`, while the CPU of these processes is counted."""
+    with sending(url, streams, seconds, *options, prefix=prefix) as run:
+        run.started()
+        before = sum(map(cpu_seconds, pids))
+        video, audio = run.sent()
+        after = sum(map(cpu_seconds, pids))
+        run.done()
+    return Load(video, audio, 100 * (after - before) / (streams * seconds))
+
+
+def whip_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/whip"
+
+
+def call(method: str, url: str, body: bytes = b"") -> bytes:
+    request = urllib.request.Request(url, method=method, data=body or None)
+    with urllib.request.urlopen(request, timeout=90) as response:
+        content: bytes = response.read()
+        return content
 
 
 def post(port: int, path: str) -> Any:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method="POST", data=b"")
-    with urllib.request.urlopen(request, timeout=90) as response:
-        return json.load(response)
+    return json.loads(call("POST", f"http://127.0.0.1:{port}{path}"))
 
 
-def sent_frames() -> list[bytes]:
-    """The hash of every frame of the file that loadgen loops."""
-    return _hashes(loadgen_folder() / "video.ivf")
-
-
-def _hashes(path: Path) -> list[bytes]:
-    with av.open(str(path)) as container:
-        return [hashlib.sha256(bytes(packet)).digest() for packet in container.demux(video=0) if packet.size]
-
-
-def recorded_frames(path: Path) -> int:
-    """How many frames the file holds, each equal by hash to what loadgen sent in its place. Raises AssertionError."""
-    found = _hashes(path)
-    for index, (ours, theirs) in enumerate(zip(found, itertools.cycle(sent_frames()), strict=False)):
-        assert ours == theirs, f"{path.name}: frame {index} is not the one that was sent"
-    return len(found)
+def state(port: int) -> Any:
+    """What the WHIP front knows: {"pid", "counters", "takes": {take_id: {"started_unix_ms", "safe_ms", "result"}}}."""
+    return json.loads(call("GET", f"http://127.0.0.1:{port}/state"))

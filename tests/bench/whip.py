@@ -1,7 +1,8 @@
 """A small WHIP front (RFC 9725) for the recorder, for load alone: every peer is recorded from its first key frame.
 
 `python -m tests.bench.whip --folder DIR [--port 8099]` prints READY and the worker's process id.
-POST /whip with an offer answers it; POST /finish ends all takes and returns their results as JSON.
+POST /whip?take=NAME with an offer answers it; DELETE /whip/NAME sends the peer away. GET /state says
+what is known of every take; POST /finish ends them all and returns their results. Both are JSON.
 """
 
 from __future__ import annotations
@@ -12,20 +13,40 @@ import dataclasses
 import logging
 import uuid
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
-from recorder.messages import Arm, Event, OfferRefused, PeerId, TakeFinished, TakeId, TakeNotStarted
+from recorder.messages import (
+    Arm,
+    Event,
+    OfferRefused,
+    PeerId,
+    TakeFinished,
+    TakeId,
+    TakeNotStarted,
+    TakeProgress,
+    TakeStarted,
+)
 from recorder.pool import Pool, PoolSettings
 
 LIMIT_MS = 3600 * 1000
 FINISH_TIMEOUT_S = 60
 
 
-class Front:
-    """`results` holds what came of every take that was armed; `pending` is how many still run."""
+@dataclasses.dataclass(slots=True)
+class Running:
+    """What the worker said of one take; `result` once it has ended."""
 
-    def __init__(self, folder: Path, udp_port: int) -> None:
+    started_unix_ms: int = 0
+    safe_ms: int = 0
+    result: dict[str, Any] | None = None
+
+
+class Front:
+    """`takes` holds every take that was armed, and those a former front left running."""
+
+    def __init__(self, folder: Path, udp_port: int, advertised_ips: tuple[str, ...]) -> None:
         self.folder = folder
         self.pool = Pool(
             PoolSettings(
@@ -34,21 +55,35 @@ class Front:
                 version="bench",
                 workers=1,
                 udp_port=udp_port,
+                advertised_ips=advertised_ips,
                 video_codecs=("vp8", "h264"),
                 min_free_disk_bytes=0,
             ),
             self._event,
         )
-        self.takes: dict[TakeId, dict[str, object] | None] = {}
+        self.takes: dict[TakeId, Running] = {}
+        self._peers: dict[TakeId, PeerId] = {}
 
     def _event(self, event: Event) -> None:
         match event:
+            case TakeStarted():
+                self._take(event.take_id).started_unix_ms = event.at_unix_ms
+            case TakeProgress():
+                self._take(event.take_id).safe_ms = event.safe_ms
             case TakeFinished():
-                self.takes[event.result.take_id] = dataclasses.asdict(event.result)
+                self._take(event.result.take_id).result = dataclasses.asdict(event.result)
             case TakeNotStarted():
-                self.takes[event.take_id] = {"take_id": event.take_id, "reasons": [str(event.reason)]}
+                self._take(event.take_id).result = {"take_id": event.take_id, "reasons": [str(event.reason)]}
             case _:
                 pass
+
+    def _take(self, take_id: TakeId) -> Running:
+        return self.takes.setdefault(take_id, Running())
+
+    async def start(self) -> None:
+        await self.pool.start()
+        for take_id in self.pool.takes:
+            self._take(take_id)
 
     async def whip(self, request: web.Request) -> web.Response:
         peer_id = PeerId(uuid.uuid4().hex)
@@ -56,28 +91,47 @@ class Front:
             answer = await self.pool.connect(peer_id, await request.text())
         except OfferRefused as refused:
             return web.Response(status=422, text=str(refused))
-        take_id = TakeId(uuid.uuid4().hex)
-        self.takes[take_id] = None
+        take_id = TakeId(request.query.get("take") or uuid.uuid4().hex)
+        self._take(take_id)
+        self._peers[take_id] = peer_id
         folder = self.folder / "recordings" / take_id
         await self.pool.arm(Arm(take_id, peer_id, str(folder), 0, LIMIT_MS, 1 << 40))
-        return web.Response(status=201, text=answer.answer_sdp, content_type="application/sdp")
+        location = {"Location": f"/whip/{take_id}"}
+        return web.Response(status=201, text=answer.answer_sdp, content_type="application/sdp", headers=location)
+
+    async def leave(self, request: web.Request) -> web.Response:
+        peer_id = self._peers.pop(TakeId(request.match_info["take"]), None)
+        if peer_id is not None:
+            await self.pool.disconnect(peer_id)
+        return web.json_response({})
+
+    async def state(self, _: web.Request) -> web.Response:
+        counters = await self.pool.counters()
+        takes = {take_id: dataclasses.asdict(take) for take_id, take in self.takes.items()}
+        return web.json_response({"pid": self.pool.process_ids[0], "takes": takes, "counters": counters.get(0, {})})
 
     async def finish(self, _: web.Request) -> web.Response:
         counters = await self.pool.counters()
-        for take_id in [take_id for take_id, result in self.takes.items() if result is None]:
+        for take_id in [take_id for take_id, take in self.takes.items() if take.result is None]:
             await self.pool.stop_take(take_id)
         async with asyncio.timeout(FINISH_TIMEOUT_S):
-            while any(result is None for result in self.takes.values()):
+            while any(take.result is None for take in self.takes.values()):
                 await asyncio.sleep(0.05)
-        return web.json_response({"takes": list(self.takes.values()), "counters": counters.get(0, {})})
+        results = [take.result for take in self.takes.values()]
+        return web.json_response({"takes": results, "counters": counters.get(0, {})})
 
 
-async def serve(folder: Path, port: int, udp_port: int) -> None:
-    front = Front(folder, udp_port)
-    await front.pool.start()
-    front.takes = dict.fromkeys(front.pool.takes)  # those a former front left running
+async def serve(front: Front, port: int) -> None:
+    await front.start()
     app = web.Application(client_max_size=1 << 20)
-    app.add_routes([web.post("/whip", front.whip), web.post("/finish", front.finish)])
+    app.add_routes(
+        [
+            web.post("/whip", front.whip),
+            web.delete("/whip/{take}", front.leave),
+            web.get("/state", front.state),
+            web.post("/finish", front.finish),
+        ]
+    )
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", port).start()
@@ -94,10 +148,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--udp-port", type=int, default=0)
+    parser.add_argument("--ip", action="append", default=[], help="advertise this address, not every interface's")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
+
+    async def run() -> None:
+        await serve(Front(arguments.folder, arguments.udp_port, tuple(arguments.ip)), arguments.port)
+
     try:
-        asyncio.run(serve(arguments.folder, arguments.port, arguments.udp_port))
+        asyncio.run(run())
     except KeyboardInterrupt:
         return
 

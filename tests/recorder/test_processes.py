@@ -5,52 +5,28 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import pytest
 
 from recorder.messages import Verdict
 from recorder.sidecar import read_result
-from tests.bench.measure import front, load, loadgen_folder, post, recorded_frames
+from tests.bench import measure
+from tests.bench.compare import recorded_frames, seconds_played
+from tests.bench.measure import free_port, front, load, post, until, whip_url
 
 WHIP = "tests.bench.whip"
 A_SECOND_BYTES = 190_000
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 @contextlib.contextmanager
 def sending(port: int, streams: int, seconds: int) -> Iterator[None]:
     """loadgen in the background, from START on."""
-    media = loadgen_folder()
-    command = [
-        str(media / "loadgen"), "-url", f"http://127.0.0.1:{port}/whip", "-n", str(streams), "-d", f"{seconds}s",
-        "-v", str(media / "video.ivf"), "-a", str(media / "audio.ogg"),
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline().startswith("START")
-            yield
-        finally:
-            process.kill()
+    with measure.sending(whip_url(port), streams, seconds) as run:
+        run.started()
+        yield
 
 
 def grown(folder: Path, size_bytes: int) -> bool:
@@ -63,21 +39,11 @@ def parts(folder: Path) -> list[Path]:
     return sorted((folder / "recordings").glob("*/*.part"))
 
 
-def seconds_played(path: Path) -> float:
-    """Decodes every picture with errors fatal; where the last one ends."""
-    last = 0.0
-    with av.open(str(path)) as container:
-        container.streams.video[0].codec_context.options = {"err_detect": "explode"}
-        for frame in container.decode(video=0):
-            last = float(frame.time or 0)
-    return last + 1 / 30
-
-
 @pytest.mark.parametrize("streams", [4])
 def test_not_one_frame_is_missing_of_what_was_sent(tmp_path: Path, streams: int) -> None:
     port = free_port()
     with front(WHIP, tmp_path, port) as (_, pid):
-        sent = load(pid, port, streams, 3)
+        sent = load([pid], whip_url(port), streams, 3)
         answer = post(port, "/finish")
     takes = answer["takes"]
     assert [take["verdict"] for take in takes] == ["good"] * streams
