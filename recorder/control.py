@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 ALONE_FOR_S = 60.0
 WRITE_TIMEOUT_S = 5.0
 EVENTS_WAITING_BYTES = 1024 * 1024
+NICE = -10
 EXIT_LOCKED = 3
 EXIT_PORT = 4
 
@@ -162,12 +163,25 @@ def folder_alias(folder: Path):  # type: ignore[no-untyped-def]
         os.close(descriptor)
 
 
+def _ask_for_priority() -> None:
+    """Media cannot wait for long, and a worker needs little: it goes before all else, where we may (CAP_SYS_NICE).
+
+    A session of its own is also a group of its own to the scheduler (sched(7), autogroup), with its own nice value.
+    """
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        Path("/proc/self/autogroup").write_text(str(NICE))
+    except OSError as error:
+        log.debug("no priority over other processes: %s", error)
+
+
 def main(arguments: list[str]) -> int:
     """The worker's process. Exits 3 if another has its lock, 4 if its port is taken."""
     settings = TypeAdapter(WorkerSettings).validate_python(json.loads(arguments[0]))
     run_dir = Path(arguments[1])
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s worker {settings.number} %(levelname)s %(message)s")
     logging.raiseExceptions = False  # the server that held our standard error may be gone
+    _ask_for_priority()
     lock = os.open(lock_path(run_dir, settings.number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

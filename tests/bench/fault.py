@@ -57,8 +57,10 @@ def main() -> int:
     cases = SHORT if arguments.short else CASES
     console = Console()
     findings: dict[str, Finding] = {}
+    loads: dict[str, float] = {}  # of others, before the case: a busy machine loses datagrams by itself
     for name in arguments.case or cases:
         console.print(f"{name} …", style="dim")
+        loads[name] = round(os.getloadavg()[0], 2)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 findings[name] = cases[name](Path(folder))
@@ -69,7 +71,10 @@ def main() -> int:
     report = {
         "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "short": arguments.short,
-        "cases": {name: {"case": finding.case, **finding.as_json()} for name, finding in findings.items()},
+        "cases": {
+            name: {"case": finding.case, "load_average_before": loads[name], **finding.as_json()}
+            for name, finding in findings.items()
+        },
     }
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "fault.json").write_text(json.dumps(report, indent=2) + "\n")

@@ -39,6 +39,11 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
+def waited_for_cpu_seconds(pid: int) -> float:
+    """How long the process' main thread was ready and had no CPU, so far: the machine's fault, not its own."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def _memory_mib(pid: int, field: str) -> float:
     found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
@@ -50,6 +55,22 @@ def peak_rss_mib(pid: int) -> float:
 
 def rss_mib(pid: int) -> float:
     return _memory_mib(pid, "VmRSS")
+
+
+def dropped_by_kernel(pid: int) -> int:
+    """Datagrams that found the receive buffers of the process' UDP sockets full."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if found := re.match(r"socket:\[(\d+)\]", os.readlink(descriptor)):
+                inodes.add(found[1])
+    rows = [
+        line.split()
+        for table in ("udp", "udp6")
+        if (path := Path(f"/proc/{pid}/net/{table}")).exists()
+        for line in path.read_text().splitlines()[1:]
+    ]
+    return sum(int(row[12]) for row in rows if row[9] in inodes)
 
 
 def free_port() -> int:

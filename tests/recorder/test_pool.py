@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from recorder.channel import SocketChannel
+from recorder.control import NICE
 from recorder.messages import (
     Arm,
     CallRefused,
@@ -145,6 +147,14 @@ async def test_settings_that_changed_replace_the_worker(tmp_path: Path) -> None:
     assert second.process_ids[0] != pid
     await second.stop()
     await first.pool.stop()
+
+
+async def test_a_worker_goes_before_other_processes_where_that_is_allowed(held: Held) -> None:
+    try:
+        allowed = subprocess.run(["nice", "-n", str(NICE), "nice"], capture_output=True, text=True).stdout.strip()
+    except OSError:
+        pytest.skip("there is no nice here")
+    assert os.getpriority(os.PRIO_PROCESS, held.pool.process_ids[0]) == int(allowed)
 
 
 async def test_events_right_behind_a_greeting_come_after_it() -> None:
