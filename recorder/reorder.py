@@ -70,8 +70,11 @@ class Reorder(Generic[Packet]):
         found = self.missing.pop(sequence, None)
         if found is not None and found.asks:
             self.recovered += 1
-            # From the first request on: an answer may come after further ones went out.
+            # From the first request on: an answer may come after further ones went out. Or to one of those, so that
+            # a sample of several only ever lowers what is known (Karn): lost requests do not lengthen the way.
             sample = now_ms - found.first_ask_ms
+            if found.asks > 1 and self.rtt_ms:
+                sample = min(sample, self.rtt_ms)
             self.rtt_ms = sample if not self.rtt_ms else (7 * self.rtt_ms + sample) // 8
         self.held[sequence] = packet
         for absent in range(newest + 1, sequence):
@@ -105,14 +108,15 @@ class Reorder(Generic[Packet]):
     def requests(self, now_ms: int) -> list[int]:
         """The sequence numbers to ask for now, rising.
 
-        Each is asked for again after max(20 ms, 1.5 RTT), then after twice that, and so on up to 200 ms (or the RTT).
+        Each is asked for again after max(20 ms, 1.5 RTT), then after twice that, and so on up to 200 ms (or the RTT),
+        but no later than after a quarter of the hold.
         """
         wanted: list[int] = []
         for sequence, missing in self.missing.items():
             if missing.next_ask_ms <= now_ms and missing.asks < MOST_ASKS:
                 if not missing.asks:
                     missing.first_ask_ms = now_ms
-                pause_ms = max(SHORTEST_ASK_MS, self.rtt_ms * 3 // 2)
+                pause_ms = min(max(SHORTEST_ASK_MS, self.rtt_ms * 3 // 2), self._hold_ms // 4)
                 missing.next_ask_ms = now_ms + max(pause_ms, min(pause_ms << missing.asks, LONGEST_ASK_MS))
                 missing.asks += 1
                 wanted.append(sequence)

@@ -108,6 +108,7 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console()
     modules = janus.installed()
+    load_average = round(os.getloadavg()[0], 2)
     runs = []
     for number in range(arguments.runs):
         console.print(f"run {number + 1} of {arguments.runs} …", style="dim")
@@ -129,11 +130,12 @@ def main() -> int:
         "frames_recorded": sum(run.recorded for run in runs),
         "peak_rss_mib": max(run.peak_rss_mib for run in runs),
         "machine": machine(),
+        "load_average_before": load_average,
     }
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "bench.json").write_text(json.dumps(figures, indent=2) + "\n")
     missing = figures["frames_sent"] - figures["frames_recorded"]
-    console.print(machine())
+    console.print(f"{machine()}; load average before: {load_average}")
     console.print(
         f"median {ratio:.0f} × less than MediaRecorder (wanted: at least {LEAST_RATIO:.0f} ×), {missing} frames missing"
     )

@@ -89,7 +89,7 @@ def random_loss(folder: Path, streams: int = 20, seconds: float = 32) -> Finding
     return Finding("5 % loss, 50 ms each way", figures, {"streams": streams, "seconds": seconds, **taken.notes()})
 
 
-def bursts(folder: Path, streams: int = 10, seconds: float = 31, every_s: float = 5, answered: bool = True) -> Finding:
+def bursts(folder: Path, streams: int = 10, seconds: float = 32, every_s: float = 5, answered: bool = True) -> Finding:
     """Bursts of 300 ms in which 30 % is lost. A sender that does not answer NACKs has
     lost a frame for good only when the recorder gives it up, after a second."""
     burst_ms, every_ms = 300, round(every_s * 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +76,32 @@ def test_the_way_is_learned_on_a_slow_network_and_few_requests_are_wasted() -> N
     assert 180 <= reorder.rtt_ms <= 230
     assert asks[-1] == [1], "once the way is known, one request a loss"
     assert reorder.given_up == 0
+
+
+def given_up_in_bursts(seed: int, way_ms: int = 100, bursts: int = 12) -> tuple[int, int]:
+    """300 ms at 30 % loss, either way, each 5 s; a packet each 6 ms. How many were given up, and the way as learned."""
+    dice = random.Random(seed)
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    answers: list[tuple[int, int]] = []
+    for sequence in range(bursts * 5000 // 6):
+        now = sequence * 6
+        loss = 0.3 if now % 5000 < 300 and now > 1000 else 0.0
+        if dice.random() >= loss:
+            reorder.push(sequence, 0, now)
+        for wanted in reorder.requests(now):
+            if dice.random() >= loss and dice.random() >= loss:
+                answers.append((now + way_ms, wanted))
+        for at_ms, wanted in [item for item in answers if item[0] <= now]:
+            answers.remove((at_ms, wanted))
+            reorder.push(wanted, 0, now)
+        reorder.expire(now)
+    return reorder.given_up, reorder.rtt_ms
+
+
+def test_requests_lost_in_bursts_do_not_make_the_next_ones_too_rare() -> None:
+    found = [given_up_in_bursts(seed) for seed in range(6)]
+    assert [given_up for given_up, _ in found] == [0] * len(found)
+    assert max(way_ms for _, way_ms in found) <= 130
 
 
 def test_a_hole_wider_than_the_bound_starts_anew_instead_of_being_kept() -> None:
