@@ -75,6 +75,8 @@ class TakeFacts:
 
 
 _ADAPTER: Final = TypeAdapter(TakeFacts)
+_SEGMENTS: Final = TypeAdapter(tuple[Segment, ...])
+_GAPS: Final = TypeAdapter(tuple[Gap, ...])
 
 
 def to_json(facts: TakeFacts) -> dict[str, Any]:
@@ -89,3 +91,11 @@ def from_json(content: object) -> TakeFacts | None:
     except ValidationError:
         return None
     return facts if all(len(size) == 3 for size in facts.written.sizes) else None
+
+
+def noted(journal: dict[str, Any]) -> tuple[tuple[Segment, ...], tuple[Gap, ...]]:
+    """The segments and gaps that a running take put into its journal; none where it holds no such thing."""
+    try:
+        return _SEGMENTS.validate_python(journal.get("segments", ())), _GAPS.validate_python(journal.get("gaps", ()))
+    except ValidationError:
+        return (), ()

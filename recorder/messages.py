@@ -48,6 +48,7 @@ class WorkerUnavailable(RecorderError):
 class OfferProblem(StrEnum):
     MALFORMED = "malformed"
     NO_VIDEO_CODEC = "no_video_codec"
+    NO_VIDEO = "no_video"
     NO_AUDIO_CODEC = "no_audio_codec"
     NO_MEDIA = "no_media"
     NOT_SECURE = "not_secure"
@@ -115,7 +116,23 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Answer a browser's offer; answered with `Connected` or refused (`OfferProblem`)."""
+    """Answer a browser's offer; answered with `Connected` or refused (`OfferProblem`).
+
+    If `take_id` records now, it goes on with this peer from its first key frame on, as a new segment in the same
+    codec; the peer it came from is freed then. Any other `take_id` makes a peer like without one.
+    """
+
+    peer_id: PeerId
+    offer_sdp: str
+    take_id: TakeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Answer an offer made after `restartIce()`: the peer, its keys and its take stay.
+
+    Answered with `Connected` or refused (`OfferProblem`, or UNKNOWN_PEER when it is not there any more).
+    """
 
     peer_id: PeerId
     offer_sdp: str
@@ -123,7 +140,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Free a peer. A take it feeds ends as after an outage past its grace."""
+    """Free a peer. A take it feeds ends as after an outage past its grace, unless another peer is to go on with it."""
 
     peer_id: PeerId
 
@@ -162,7 +179,7 @@ class Quit:
     """Finish running takes and exit."""
 
 
-Call = Hello | Connect | Disconnect | Arm | Stop | Stats | Quit
+Call = Hello | Connect | Restart | Disconnect | Arm | Stop | Stats | Quit
 
 
 # Replies.
@@ -195,7 +212,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """`problem` is a value of `OfferProblem` (to `Connect`) or `CallProblem`."""
+    """`problem` is a value of `OfferProblem` (to `Connect` and `Restart`) or `CallProblem`."""
 
     problem: str
     detail: str

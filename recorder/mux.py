@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from recorder.frames import FRAME_LIMIT_BYTES
 from recorder.part import PartLock
@@ -73,6 +73,7 @@ class Mux:
         "_discard",
         "_emptied_s",
         "_file",
+        "_note",
         "_pending",
         "_putting",
         "_seconds",
@@ -101,6 +102,7 @@ class Mux:
         self._taken_bytes = 0
         self._close: Future[MuxClosed] | None = None
         self._discard = False
+        self._note: dict[str, Any] | None = None
         self._file = PartFile(order)
         self._writer = writer
         writer.adopt(self)
@@ -157,6 +159,10 @@ class Mux:
             return
         self.dropped += 1
 
+    def note(self, facts: dict[str, Any]) -> None:
+        """These are in the journal soon, for a recovery: what the media itself does not tell. The last ones count."""
+        self._note = facts
+
     def close(self) -> Future[MuxClosed]:
         """Writes what is queued, then the end of the file, and syncs it.
 
@@ -190,6 +196,9 @@ class Mux:
         count = taken = len(pending)
         try:
             file.open()
+            note, self._note = self._note, None
+            if note is not None:
+                file.note(note)
             while taken:
                 taken -= 1
                 frame = pending.popleft()

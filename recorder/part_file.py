@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 from av.container import OutputContainer
@@ -87,6 +87,7 @@ class PartFile:
         self.order = order
         self.lock: PartLock | None = None
         self.safe_us = 0
+        self._journal: dict[str, Any] = {}
         self._container: OutputContainer | None = None
         self._early: list[tuple[bytes, int, int, int, int]] = []
         self._video: Stream | None = None
@@ -118,7 +119,7 @@ class PartFile:
         order = self.order
         order.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.lock = PartLock.create(part_path(order.folder, order.take_id))
-        journal = {
+        self._journal = {
             "take_id": order.take_id,
             "codec": order.codec,
             "audio": order.audio,
@@ -126,10 +127,16 @@ class PartFile:
             "limit_ms": order.limit_ms,
             "max_bytes": order.max_bytes,
         }
-        write_json(journal_path(order.folder, order.take_id), journal, durable=False)
+        write_json(journal_path(order.folder, order.take_id), self._journal, durable=False)
         make_reserve(reserve_path(order.folder, order.take_id))
         if not order.codec:
             self._begin(0, 0)
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Adds these to the journal. A full disk keeps them out of it, and no more than that."""
+        self._journal |= facts
+        with contextlib.suppress(OSError):
+            write_json(journal_path(self.order.folder, self.order.take_id), self._journal, durable=False)
 
     def write(self, payload: bytes, pts_us: int, kind: int, width: int, height: int) -> None:
         container = self._container

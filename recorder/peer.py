@@ -15,9 +15,11 @@ from typing import Protocol
 from recorder import rtcp, rtp
 from recorder.address import Address
 from recorder.dtls import Certificate, Handshake, HandshakeFailed, Slots, SrtpKeys
-from recorder.ice import CheckRefused, Credentials, answer_check
-from recorder.messages import PeerId, PeerState
+from recorder.ice import Credentials
+from recorder.messages import OfferProblem, OfferRefused, PeerId, PeerState
+from recorder.reach import Reach
 from recorder.sdp import Offer
+from recorder.streams import Stream, Streams
 from recorder.track import KEY_REPEAT_MS, FrameListener, Track
 from recorder.transport_cc import TransportFeedback
 from recorder.udp import SLOT_BYTES, UdpPort
@@ -31,11 +33,7 @@ NO_MEDIA_US = 120_000_000
 """Connectivity checks alone keep a place for this long."""
 MOST_RESTARTS = 20
 REPORT_EVERY_MS = 1_000
-MOST_ADDRESSES = 8
-MOST_STREAMS = 32
-"""Each SSRC costs memory in libsrtp; a browser uses four, six after a change of camera."""
 PACKETS_A_TICK = 2_000
-CHECKS_A_TICK = 20
 KEY_ASK_EVERY_MS = 300
 """Chromium ignores a second request within 300 ms."""
 
@@ -76,7 +74,7 @@ class Peer:
     ) -> None:
         self.peer_id = peer_id
         self.offer = offer
-        self.credentials = credentials
+        self.reach = Reach(credentials, offer.ufrag, home.udp, self.media)
         self.state = PeerState.CONNECTING
         self.detail = ""
         self.counters = PeerCounters()
@@ -85,24 +83,17 @@ class Peer:
         self.last_media_us = 0
         self._home = home
         self._max_bitrate_bps = max_bitrate_bps
-        self._born_us = self._heard_us = time.monotonic_ns() // 1000
-        self._address: Address | None = None
-        self._local = b""
-        self._nominated_key = b""
+        self._born_us = time.monotonic_ns() // 1000
         self._asked_for_hands = False
-        self._keys_of_addresses: list[bytes] = []
         self._keys: SrtpKeys | None = None
         self._block = home.udp.block
         self._ssrc = int.from_bytes(credentials.password.encode()[:4], "big")
-        self._types: dict[int, tuple[Track, bool]] = {}
-        self._streams: dict[int, tuple[Track, bool]] = {}
-        self._heard_of: set[int] = set()
-        self._retired: set[int] = set()
+        self._streams = Streams()
+        self._by_ssrc = self._streams.by_ssrc
         self._transport_id = offer.transport_id
         self._level_id = 0
         self._feedback = TransportFeedback(self._ssrc)
         self._packets_left = PACKETS_A_TICK
-        self._checks_left = CHECKS_A_TICK
         self._next_report_ms = 0
         for item in offer.tracks:
             track = Track(item)
@@ -111,48 +102,33 @@ class Peer:
             else:
                 self.audio = track
                 self._level_id = item.level_id
-            self._types[item.payload_type] = (track, False)
-            if item.rtx_type:
-                self._types[item.rtx_type] = (track, True)
+            self._streams.expect(item, track)
         self.tracks = [track for track in (self.video, self.audio) if track is not None]
-        self._handshake = Handshake(home.certificate, offer.fingerprints, self._send, self._said_goodbye)
+        self._handshake = Handshake(home.certificate, offer.fingerprints, self.reach.send, self._said_goodbye)
         self._task: asyncio.Task[None] | None = None
 
     # Connecting.
 
     def check(self, message: bytes, sender: Address, local: bytes, key: bytes) -> None:
         """A connectivity check that names us: answered, and its address believed, if it is signed."""
-        if self._checks_left <= 0:
+        owner = getattr(self._home.udp.routes.get(key), "__self__", None)
+        taken = (
+            isinstance(owner, Peer)
+            and owner is not self
+            and time.monotonic_ns() // 1000 - owner.last_media_us < LIVE_WITHIN_US
+        )
+        if not self.reach.check(message, sender, local, key, taken=taken):
             self.counters.refused_checks += 1
-            return
-        self._checks_left -= 1
-        try:
-            found = answer_check(message, self.credentials, self.offer.ufrag, sender)
-        except CheckRefused as error:
-            self.counters.refused_checks += 1
-            log.debug("a check of peer %s was refused: %s", self.peer_id, error)
-            return
-        self._heard_us = time.monotonic_ns() // 1000
-        udp = self._home.udp
-        owner = getattr(udp.routes.get(key), "__self__", None)
-        if isinstance(owner, Peer) and owner is not self and self._heard_us - owner.last_media_us < LIVE_WITHIN_US:
-            self.counters.refused_checks += 1  # an address in use is not taken over
-            return
-        udp.send(found.reply, sender, local)
-        if found.nominated or self._address is None:
-            self._address, self._local, self._nominated_key = sender, local, key
-        if key in self._keys_of_addresses:
-            self._keys_of_addresses.remove(key)
-        self._keys_of_addresses.append(key)
-        udp.routes[key] = self.media
-        if len(self._keys_of_addresses) > MOST_ADDRESSES:
-            self._forget(next(item for item in self._keys_of_addresses if item != self._nominated_key))
 
-    def _forget(self, key: bytes) -> None:
-        """Gives an address up, unless another peer has it by now."""
-        self._keys_of_addresses.remove(key)
-        if self._home.udp.routes.get(key) == self.media:
-            del self._home.udp.routes[key]
+    def restart(self, offer: Offer, credentials: Credentials) -> list[str]:
+        """An ICE restart of this very connection; the ufrags that are ours no more.
+
+        Raises OfferRefused for an offer of another: other keys, other tracks.
+        """
+        kinds = [[(item.mid, item.codec, item.payload_type) for item in each.tracks] for each in (self.offer, offer)]
+        if set(offer.fingerprints) != set(self.offer.fingerprints) or kinds[0] != kinds[1]:
+            raise OfferRefused(OfferProblem.MALFORMED, "not an offer of this connection")
+        return self.reach.restart(credentials, offer.ufrag)
 
     def record(self, record: bytes) -> None:
         """A DTLS record from one of our addresses."""
@@ -184,15 +160,11 @@ class Peer:
     def connected(self) -> bool:
         return self._keys is not None
 
-    def _send(self, datagram: bytes) -> None:
-        if self._address is not None:
-            self._home.udp.send(datagram, self._address, self._local)
-
     def _send_control(self, packet: bytes) -> None:
         if self._keys is not None:
             protected = self._keys.protect_control(packet)
             if protected is not None:
-                self._send(protected)
+                self.reach.send(protected)
 
     def _said_goodbye(self) -> None:
         self.become(PeerState.GONE, "closed")
@@ -231,7 +203,7 @@ class Peer:
             return
         if transport >= 0:
             self._feedback.note(transport, arrival_ns)
-        stream = self._streams.get(ssrc)
+        stream = self._by_ssrc.get(ssrc)
         if stream is None:
             stream = self._new_stream(kind, ssrc)
             if stream is None:
@@ -250,25 +222,12 @@ class Peer:
         if track.reorder.missing:
             self._home.needy.add(self)
 
-    def _new_stream(self, kind: int, ssrc: int) -> tuple[Track, bool] | None:
-        """An SSRC heard first: its payload type says which track it is, or it is a change of one."""
-        if ssrc in self._retired:  # late packets of before a change
-            return None
-        self._heard_of.add(ssrc)
-        if len(self._heard_of) > MOST_STREAMS:
+    def _new_stream(self, kind: int, ssrc: int) -> Stream | None:
+        found = self._streams.begin(kind, ssrc)
+        if self._streams.too_many:
             self.become(PeerState.GONE, "too many streams")
-            return None
-        found = self._types.get(kind)
-        if found is None:
+        elif not self._streams.negotiated(kind):
             self.counters.unknown_type += 1
-            return None
-        track, again = found
-        if not again:
-            track.restart(ssrc)
-        for old in [key for key, value in self._streams.items() if value == found]:
-            del self._streams[old]
-            self._retired.add(old)
-        self._streams[ssrc] = found
         return found
 
     def _control(self, slot: int, size: int, arrival_ns: int) -> None:
@@ -321,7 +280,8 @@ class Peer:
     def tick(self, now_us: int) -> None:
         """Every 100 ms: feedback out, losses given up, the state judged."""
         now_ms = now_us // 1000
-        self._packets_left, self._checks_left = PACKETS_A_TICK, CHECKS_A_TICK
+        self._packets_left = PACKETS_A_TICK
+        self.reach.tick()
         self._judge(now_us)
         if self._keys is None:
             return
@@ -342,7 +302,7 @@ class Peer:
             self._send_control(message)
 
     def _judge(self, now_us: int) -> None:
-        last = max(self.last_media_us, self._heard_us)
+        last = max(self.last_media_us, self.reach.heard_us)
         if now_us - last > GONE_AFTER_US or now_us - max(self.last_media_us, self._born_us) > NO_MEDIA_US:
             self.become(PeerState.GONE, "silent")
         elif self._keys is None and now_us - self._born_us > CONNECT_WITHIN_US:
@@ -374,8 +334,7 @@ class Peer:
 
     async def close(self) -> None:
         """Frees the addresses, says goodbye, ends the handshake."""
-        for key in list(self._keys_of_addresses):
-            self._forget(key)
+        self.reach.close()
         self._home.needy.discard(self)
         if self._task is not None and not self._task.done():
             self._task.cancel()

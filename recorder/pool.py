@@ -19,6 +19,7 @@ from recorder.channel import Channel, LocalChannel, refusal
 from recorder.messages import (
     Arm,
     Call,
+    CallProblem,
     CallRefused,
     Connect,
     Connected,
@@ -33,6 +34,7 @@ from recorder.messages import (
     RecorderError,
     Refused,
     Reply,
+    Restart,
     Stats,
     Stop,
     TakeEnding,
@@ -237,21 +239,32 @@ class Pool:
             raise refusal(reply)
         return reply
 
-    async def connect(self, peer_id: PeerId, offer_sdp: str) -> Connected:
-        """Raises OfferRefused, WorkerUnavailable."""
+    async def connect(self, peer_id: PeerId, offer_sdp: str, take_id: TakeId | None = None) -> Connected:
+        """A new peer; a take that records goes on with it. Raises OfferRefused, WorkerUnavailable."""
         loads = dict.fromkeys(self._channels(), 0)
         if not loads:
             raise WorkerUnavailable("no worker is up")
         for number in self._peers.values():
             if number in loads:
                 loads[number] += 1
-        number = min(loads, key=loads.__getitem__)
+        held = self._held.get(take_id) if take_id is not None else None
+        number = min(loads, key=loads.__getitem__) if held is None else held.number
         self._peers[peer_id] = number
         try:
-            reply = await self._call(number, Connect(peer_id, offer_sdp))
+            reply = await self._call(number, Connect(peer_id, offer_sdp, take_id))
         except RecorderError:
             self._peers.pop(peer_id, None)
             raise
+        if not isinstance(reply, Connected):
+            raise WorkerUnavailable("an answer of another kind")
+        return reply
+
+    async def restart(self, peer_id: PeerId, offer_sdp: str) -> Connected:
+        """The answer to an ICE restart. Raises OfferRefused, CallRefused (unknown peer), WorkerUnavailable."""
+        number = self._peers.get(peer_id)
+        if number is None:
+            raise CallRefused(CallProblem.UNKNOWN_PEER)
+        reply = await self._call(number, Restart(peer_id, offer_sdp))
         if not isinstance(reply, Connected):
             raise WorkerUnavailable("an answer of another kind")
         return reply

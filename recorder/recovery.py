@@ -156,12 +156,15 @@ def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeF
             last_us=reading.duration_us,
         )
         break
+    segments, gaps = take_facts.noted(journal)
     return TakeFacts(
         written,
         EndReason.WORKER_DIED,
         started_unix_ms,
         ended_unix_ms=started_unix_ms + duration_ms,
         audio_expected=audio,
+        segments=segments,
+        gaps=gaps,
     )
 
 

@@ -65,7 +65,10 @@ class Offer:
 
 
 def read_offer(text: str, video_codecs: Sequence[str]) -> Offer:
-    """Reads an offer and chooses the codecs, by our order of preference. Raises OfferRefused."""
+    """Reads an offer and chooses the codecs, by our order of preference; none of video: sound alone is taken.
+
+    Raises OfferRefused.
+    """
     if len(text) > OFFER_LIMIT_BYTES:
         raise OfferRefused(OfferProblem.MALFORMED, "too long")
     try:
@@ -119,7 +122,7 @@ def _choose(wanted: Sequence[MediaDescription], video_codecs: Sequence[str]) -> 
         ("audio", ("opus",), OfferProblem.NO_AUDIO_CODEC),
     ):
         media = next((item for item in wanted if item.kind == kind), None)
-        if media is None:
+        if media is None or not names:
             if kind == "audio":
                 raise OfferRefused(OfferProblem.NO_AUDIO_CODEC, "no audio offered")
             continue

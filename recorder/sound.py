@@ -12,7 +12,8 @@ LEVEL_STEP_US = 100_000
 class TakeSound:
     """`end_us` is where the next packet belongs; `levels` the loudest sound per 100 ms, 0 to 127.
 
-    `loudest` is that of the time since it was last taken with `take_loudest`.
+    `loudest` is that of the time since it was last taken with `take_loudest`. `overlaps` says that a new segment
+    begins, the first sounds of which may be of a time that the file has already.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,7 @@ class TakeSound:
         self.started = False
         self.source = SyncSource.ARRIVAL
         self.offset_us = 0
+        self.overlaps = False
         self.levels: list[int] = []
         self._loudest = 0
 
@@ -27,6 +29,13 @@ class TakeSound:
         """How the first packet was laid beside the picture."""
         self.started = True
         self.source, self.offset_us = source, offset_us
+
+    def is_covered(self, pts_us: int) -> bool:
+        """Whether a new segment's sound lies within what the last one filled."""
+        if self.overlaps and pts_us < self.end_us:
+            return True
+        self.overlaps = False
+        return False
 
     def write(self, mux: Mux, payload: bytes, pts_us: int, level: int) -> None:
         self.end_us = pts_us + opus_duration_us(payload)

@@ -12,16 +12,11 @@ import logging
 import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from recorder.address import Address, interface_addresses
-from recorder.dtls import Certificate, Slots
 from recorder.finish import finish
-from recorder.ice import local_ufrag, new_credentials
 from recorder.messages import (
     Arm,
     Call,
@@ -39,11 +34,11 @@ from recorder.messages import (
     OfferProblem,
     OfferRefused,
     PeerChanged,
-    PeerId,
     PeerState,
     Quit,
     Refused,
     Reply,
+    Restart,
     Stats,
     Stop,
     TakeFinished,
@@ -56,36 +51,20 @@ from recorder.messages import (
 )
 from recorder.mux import MuxClosed, Writer
 from recorder.peer import Peer
-from recorder.sdp import read_offer, write_answer
+from recorder.rejoin import Rejoin
+from recorder.roster import Roster, WorkerSettings
+from recorder.sdp import read_offer
 from recorder.take import Phase, Take
-from recorder.udp import SLOT_BYTES, UdpPort
+
+__all__ = ["Worker", "WorkerSettings"]
 
 log = logging.getLogger(__name__)
 
-WAKE_S = 0.010
-WAKE_CONNECTING_S = 0.002
 FEEDBACK_EVERY_S = 0.1
 TAKE_TICK_S = 0.02
 DISK_LOOK_S = 2.0
-HANDSHAKES_A_TURN = 2
-"""Each step of one costs milliseconds of CPU, between which media must be read."""
 FINISHERS = 2
 FINISH_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What one worker may use. `port` 0 lets the kernel choose; no `advertised_ips` means every interface's."""
-
-    number: int
-    version: str
-    port: int
-    recordings_dir: str
-    advertised_ips: tuple[str, ...] = ()
-    video_codecs: tuple[str, ...] = ("h264", "vp8")
-    max_bitrate_bps: int = 2_500_000
-    max_live: int = 200
-    min_free_disk_bytes: int = 1_000_000_000
 
 
 class Worker:
@@ -93,26 +72,20 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings, emit: Callable[[Event], None]) -> None:
         self.settings = settings
-        self.certificate = Certificate()
-        self._wanting_hands: deque[Peer] = deque()
-        self.needy: set[Peer] = set()
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self.udp = UdpPort(settings.port, self, lambda: bool(self._peers), self._loop)
-        self.slots = Slots(self.udp.block, SLOT_BYTES)
-        self.udp.after_turn = self._after_turn
-        self._peers: dict[PeerId, Peer] = {}
-        self._ufrags: dict[str, Peer] = {}
+        self.roster = Roster(settings, self._peer_changed, self._loop)
+        self.udp = self.roster.udp
+        self._peers = self.roster.peers
         self._takes: dict[TakeId, Take] = {}
+        self._rejoins: dict[TakeId, Rejoin] = {}
         self._writer = Writer()
         self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix="finish")
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.Task[None]] = []
         self._free_bytes = 0
         self.quitting = asyncio.Event()
-        self._counts = dict.fromkeys(
-            ("peers", "refused_offers", "takes", "takes_finished", "frames", "frames_recorded", "nacks", "plis",
-             "forged", "unknown_check", "packets", "packets_lost", "packets_recovered"), 0)  # fmt: skip
+        self._counts = dict.fromkeys(("refused_offers", "takes", "takes_finished", "frames_recorded", "rejoins"), 0)
 
     async def start(self) -> None:
         """Opens the port. Raises OSError when the recordings folder cannot be used."""
@@ -121,7 +94,7 @@ class Worker:
         self._writer.start()
         self.udp.start()
         self._timers = [
-            self._loop.create_task(self._every(FEEDBACK_EVERY_S, self._feedback), name="feedback"),
+            self._loop.create_task(self._every(FEEDBACK_EVERY_S, self._tick_peers), name="feedback"),
             self._loop.create_task(self._every(TAKE_TICK_S, self._tick_takes), name="takes"),
             self._loop.create_task(self._watch_disk(), name="disk"),
         ]
@@ -141,7 +114,7 @@ class Worker:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
         for peer in list(self._peers.values()):
-            await self._free(peer)
+            await self.roster.free(peer)
         self.udp.close()
         await asyncio.to_thread(self._writer.close)
         self._finishers.shutdown(wait=False)
@@ -163,10 +136,12 @@ class Worker:
                 return self._welcome()
             case Connect():
                 return self._connect(message)
+            case Restart():
+                peer, answer = self.roster.restart(message.peer_id, message.offer_sdp)
+                return Connected(answer, peer.video is not None)
             case Disconnect():
-                peer = self._peers.get(message.peer_id)
-                if peer is not None:
-                    peer.become(PeerState.GONE, "disconnected")
+                if message.peer_id in self._peers:
+                    self._peers[message.peer_id].become(PeerState.GONE, "disconnected")
                 return Done()
             case Arm():
                 self._arm(message)
@@ -175,6 +150,8 @@ class Worker:
                 take = self._takes.get(message.take_id)
                 if take is None:
                     raise CallRefused(CallProblem.UNKNOWN_TAKE)
+                if message.take_id in self._rejoins:
+                    self._rejoins[message.take_id].settle()
                 take.end(EndReason.STOPPED, _now_us())
                 return Done()
             case Stats():
@@ -194,7 +171,7 @@ class Worker:
             takes=[
                 {
                     "take_id": take.order.take_id,
-                    "peer_id": take.order.peer_id,
+                    "peer_id": take.peer_id,
                     "phase": str(take.phase),
                     "folder": take.order.folder,
                 }
@@ -210,24 +187,31 @@ class Worker:
                 self._emit(TakeStarted(take.order.take_id, take.started_unix_ms, take.order.limit_ms))
 
     def _connect(self, message: Connect) -> Connected:
-        if self.quitting.is_set() or len(self._peers) >= self.settings.max_live:
+        if self.quitting.is_set():
             raise OfferRefused(OfferProblem.BUSY)
-        if message.peer_id in self._peers:
-            raise OfferRefused(OfferProblem.MALFORMED, "this peer is connected")
-        offer = read_offer(message.offer_sdp, self.settings.video_codecs)
-        credentials = new_credentials(self.settings.number)
-        peer = Peer(message.peer_id, offer, credentials, self, self.settings.max_bitrate_bps)
-        self._peers[peer.peer_id] = peer
-        self._ufrags[credentials.ufrag] = peer
-        self._counts["peers"] += 1
-        self.udp.wake_every_s = WAKE_CONNECTING_S
-        addresses = self.settings.advertised_ips or interface_addresses()
-        if self.udp.family.version == 4:
-            addresses = [address for address in addresses if ":" not in address]
-        answer = write_answer(
-            offer, credentials, self.certificate.fingerprint, addresses, self.udp.port, self.settings.max_bitrate_bps
-        )
+        take = self._takes.get(message.take_id) if message.take_id is not None else None
+        if take is None or take.phase is not Phase.RECORDING:
+            offer = read_offer(message.offer_sdp, self.settings.video_codecs)
+            peer, answer = self.roster.connect(message.peer_id, offer, going_on=False)
+        else:
+            # One file has one codec, and a picture all through or none.
+            offer = read_offer(message.offer_sdp, (take.codec,) if take.codec else ())
+            if take.codec and offer.video is None:
+                raise OfferRefused(OfferProblem.NO_VIDEO)
+            peer, answer = self.roster.connect(message.peer_id, offer, going_on=True)
+            take.peer_id = peer.peer_id
+            rejoin = self._rejoins[take.order.take_id] = Rejoin(take, peer, self._rejoined)
+            peer.listen(rejoin)
         return Connected(answer, offer.video is not None)
+
+    def _rejoined(self, take: Take, peer: Peer, before: object) -> None:
+        """A take goes on with another peer; that of before has nothing to do any more."""
+        self._rejoins.pop(take.order.take_id, None)
+        self._counts["rejoins"] += 1
+        peer.listen(take)
+        if isinstance(before, Peer) and before is not peer:
+            before.listen(None)
+            before.become(PeerState.GONE, "replaced")
 
     def _arm(self, order: Arm) -> None:
         if self.quitting.is_set():
@@ -237,7 +221,7 @@ class Worker:
             raise CallRefused(CallProblem.UNKNOWN_PEER)
         if order.take_id in self._takes:
             raise CallRefused(CallProblem.DUPLICATE_TAKE)
-        if any(take.order.peer_id == order.peer_id for take in self._takes.values() if take.phase is not Phase.DONE):
+        if any(take.peer_id == order.peer_id for take in self._takes.values() if take.phase is not Phase.DONE):
             raise CallRefused(CallProblem.PEER_BUSY)
         if not 0 <= order.countdown_ms <= 60_000 or not 0 < order.limit_ms <= 24 * 3600 * 1000 or order.max_bytes <= 0:
             raise CallRefused(CallProblem.MALFORMED, "a limit is out of bounds")
@@ -251,24 +235,6 @@ class Worker:
         self._counts["takes"] += 1
         peer.listen(take)
 
-    # Datagrams that are not media.
-
-    def stun(self, message: bytes, address: Address, local: bytes, peer_key: bytes) -> None:
-        ufrag = local_ufrag(message)
-        peer = self._ufrags.get(ufrag) if ufrag is not None else None
-        if peer is None:
-            self._counts["unknown_check"] += 1
-            return
-        peer.check(message, address, local, peer_key)
-
-    def dtls(self, record: bytes, peer_key: bytes) -> None:
-        handler = self.udp.routes.get(peer_key)
-        peer = getattr(handler, "__self__", None)
-        if isinstance(peer, Peer):
-            peer.record(record)
-        else:
-            self.udp.unknown_sender += 1
-
     # Timers.
 
     async def _every(self, seconds: float, what: Callable[[], None]) -> None:
@@ -276,34 +242,8 @@ class Worker:
             await asyncio.sleep(seconds)
             what()
 
-    def failed(self, peer_key: bytes) -> None:
-        peer = getattr(self.udp.routes.get(peer_key), "__self__", None)
-        if isinstance(peer, Peer):
-            peer.become(PeerState.GONE, "fault")
-
-    def wants_handshake(self, peer: Peer) -> None:
-        self._wanting_hands.append(peer)
-
-    def _after_turn(self) -> None:
-        for _ in range(min(HANDSHAKES_A_TURN, len(self._wanting_hands))):
-            self._wanting_hands.popleft().shake_hands()
-        if self.needy:
-            now_ms = _now_us() // 1000
-            for peer in list(self.needy):
-                peer.ask_again(now_ms)
-
-    def _feedback(self) -> None:
-        now_us = _now_us()
-        connecting = False
-        for peer in list(self._peers.values()):
-            try:
-                peer.tick(now_us)
-            except Exception:
-                self.udp.errors += 1
-                log.exception("peer %s failed", peer.peer_id)
-                peer.become(PeerState.GONE, "fault")
-            connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
-        self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
+    def _tick_peers(self) -> None:
+        self.roster.tick(_now_us())
 
     def _tick_takes(self) -> None:
         if self._takes:
@@ -329,27 +269,16 @@ class Worker:
 
     # Peers and takes that end.
 
-    def peer_changed(self, peer: Peer) -> None:
+    def _peer_changed(self, peer: Peer) -> None:
         self._emit(PeerChanged(peer.peer_id, peer.state, peer.detail))
         if peer.state is PeerState.GONE:
             for take in list(self._takes.values()):
                 # A running take outlives its transport for as long as an outage may last.
-                if take.order.peer_id == peer.peer_id and (
-                    take.phase is Phase.COUNTDOWN or peer.detail == "disconnected"
+                if take.peer_id == peer.peer_id and (
+                    take.phase is Phase.COUNTDOWN or (peer.detail == "disconnected" and take.source is peer)
                 ):
                     take.end(EndReason.OUTAGE, _now_us())
-            self._own(self._free(peer))
-
-    async def _free(self, peer: Peer) -> None:
-        if self._peers.pop(peer.peer_id, None) is None:
-            return
-        self._ufrags.pop(peer.credentials.ufrag, None)
-        figures = peer.figures()
-        for name, value in figures.items():
-            self._counts[name] += value
-        said = " ".join(f"{name}={value}" for name, value in figures.items())
-        log.info("peer %s is gone (%s): %s", peer.peer_id, peer.detail, said)
-        await peer.close()
+            self._own(self.roster.free(peer))
 
     def _give_up(self, take: Take) -> None:
         """A take whose own clock raises: it ends where it is, and what is on disk is kept."""
@@ -360,9 +289,10 @@ class Worker:
             self._emit(TakeNotStarted(take.order.take_id, NeverStarted.PEER_GONE))
 
     def _take_ended(self, take: Take) -> None:
-        peer = self._peers.get(take.order.peer_id)
-        if peer is not None:
-            peer.listen(None)
+        self._rejoins.pop(take.order.take_id, None)
+        for peer in (self._peers.get(take.peer_id), take.source):
+            if isinstance(peer, Peer):
+                peer.listen(None)
         if take.mux is None:
             self._takes.pop(take.order.take_id, None)
         else:
@@ -394,23 +324,8 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
 
     def counters(self) -> dict[str, int]:
-        """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
-        values = dict(self._counts)
-        for peer in self._peers.values():
-            for name, value in peer.figures().items():
-                values[name] += value
-        udp = self.udp
-        values |= {
-            "live_peers": len(self._peers),
-            "live_takes": len(self._takes),
-            "datagrams": udp.datagrams,
-            "bad_size": udp.bad_size,
-            "bad_kind": udp.bad_kind,
-            "unknown_sender": udp.unknown_sender,
-            "errors": udp.errors,
-            "send_errors": udp.send_errors,
-            "largest_turn": udp.largest_turn,
-        }
+        """Since the worker began."""
+        values = self._counts | self.roster.counters() | {"live_takes": len(self._takes)}
         return values | {f"writer_{name}": value for name, value in self._writer.counters().items()}
 
 

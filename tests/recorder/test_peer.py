@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from recorder.dtls import Certificate
 from recorder.ice import Credentials
 from recorder.messages import PeerId, PeerState
-from recorder.peer import MOST_RESTARTS, MOST_STREAMS, PACKETS_A_TICK, Peer
+from recorder.peer import MOST_RESTARTS, PACKETS_A_TICK, Peer
 from recorder.sdp import read_offer
+from recorder.streams import MOST_STREAMS
 from recorder.track import Track
 from tests.recorder.offers import CHROMIUM
 from tests.recorder.test_udp import check
@@ -142,7 +143,7 @@ async def test_a_lost_packet_is_asked_for_and_its_retransmission_completes_the_o
     for number in (1, 2, 4, 5):
         home.deliver(peer, packet(VIDEO, number, number * 3000, 1), now)
     assert peer in home.needy
-    peer._address = HERE
+    peer.reach.address = HERE
     peer.ask_again(now // 1000 + 20)
     (asked,) = [given[0] for given in home.udp.sent if given[0][1] == 205]
     assert asked[12:16] == b"\x00\x03\x00\x00"

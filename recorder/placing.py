@@ -1,0 +1,151 @@
+"""Where a take's file holds each frame: on charged time, sound beside picture, outages cut out of both alike.
+
+A take has one `Placing` from its first frame on. It may change its source: the next segment of the same file then
+begins where the last one ended, with the alignment of its own tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from recorder.charged_clock import ChargedClock
+from recorder.depacketize import SILENCE_US, Frame
+from recorder.mux import Mux
+from recorder.notes import TakeNotes
+from recorder.rejoin import Joint
+from recorder.sound import TakeSound
+from recorder.timeline import STEP_US, align
+from recorder.track import Track
+
+FRAME_US = 33_333
+SHORTEST_GAP_MS = 100
+LONG_GAP_US = 1_000_000
+
+
+class Source(Protocol):
+    """The peer a take records from."""
+
+    video: Track | None
+    audio: Track | None
+    last_media_us: int
+
+    def request_key(self) -> None: ...
+
+
+class Placing:
+    """`outage_ended` is told how much was cut out, and the arrival of the frame that ended it, both in µs."""
+
+    def __init__(
+        self, source: Source, clock: ChargedClock, notes: TakeNotes, mux: Mux, outage_ended: Callable[[int, int], None]
+    ) -> None:
+        self.sound = TakeSound()
+        self.frames = 0
+        self._source, self._clock, self._notes, self._mux = source, clock, notes, mux
+        self._outage_ended = outage_ended
+        self._last_pts_us = {"video": -1, "audio": -1}
+        self._restarted: set[str] = set()
+        self._lost_at_gap = 0
+
+    def restarted(self, kind: str) -> None:
+        """The timestamps of this track begin anew with its next frame."""
+        self._restarted.add(kind)
+
+    def go_on(self, source: Source, joint: Joint) -> None:
+        """The next frames are of another connection; those of the joint come first, its key frame before its sound."""
+        self._source = source
+        self._restarted = {"video", "audio"}
+        self.sound.overlaps = True
+        video, audio = source.video, source.audio
+        if video is not None and joint.picture is not None:
+            rtp, arrival_us = joint.picture
+            least_us = self._last_pts_us["video"] + self._clock.outage_us + STEP_US
+            self._restarted.discard("video")
+            video.timeline.start(rtp, arrival_us, max(self._since_start(arrival_us), least_us))
+        if audio is not None and joint.sound is not None:
+            rtp, arrival_us = joint.sound
+            self._restarted.discard("audio")
+            at_us = self._since_start(arrival_us)
+            if video is not None:
+                at_us = align(video.timeline, audio.timeline, rtp, arrival_us).at_us
+            audio.timeline.start(rtp, arrival_us, at_us)
+        first = joint.picture or joint.sound
+        if first is not None:
+            self._notes.segment(self._clock.elapsed_us(first[1]), source)
+            self._mux.note(self._notes.for_journal())
+
+    def _since_start(self, arrival_us: int) -> int:
+        return arrival_us - (self._clock.start_us or 0)
+
+    def _place(self, pts_us: int, frame_us: int, arrival_us: int) -> int:
+        """Where the file holds what a track's timeline puts at `pts_us`.
+
+        The first frame after an outage, of either track, ends it; one that was held for a lost packet is of before.
+        """
+        clock = self._clock
+        if clock.outage_began_us is not None and arrival_us > clock.outage_began_us:
+            file_end_us = max(self._last_pts_us.values())
+            cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
+            self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
+            self._mux.note(self._notes.for_journal())
+            self._outage_ended(cut_us, arrival_us)
+        return pts_us - clock.outage_us
+
+    def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
+        track = self._source.video
+        if track is None:
+            return
+        clock = self._clock
+        if "video" in self._restarted:
+            self._restarted.discard("video")
+            track.timeline.start(rtp, arrival_us, max(self._since_start(arrival_us), track.timeline.last_us))
+            self._notes.segment(clock.elapsed_us(arrival_us), self._source)
+        media_us = track.timeline.pts_us(rtp, arrival_us)
+        clock.settle_start(arrival_us - media_us)
+        pts_us = self._place(media_us, FRAME_US, arrival_us)
+        if pts_us >= clock.end_us:
+            return
+        self.watch_pause(pts_us)
+        self._last_pts_us["video"] = pts_us
+        self.frames += 1
+        self._mux.video(frame.payload, pts_us, frame.key, frame.width, frame.height)
+
+    def watch_pause(self, until_us: int) -> None:
+        """Notes a gap since the last picture. A camera in the dark pauses too: a short one needs a loss."""
+        last = self._last_pts_us["video"]
+        if last >= 0 and until_us - last >= SHORTEST_GAP_MS * 1000:
+            lost = self._notes.counts(self._source)["video"].lost
+            if until_us - last > LONG_GAP_US or lost > self._lost_at_gap:
+                self._notes.gap("video", last, until_us - last, False)
+            self._lost_at_gap = lost
+
+    def audio(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
+        track = self._source.audio
+        if track is None:
+            return
+        sound = self.sound
+        timeline = track.timeline
+        if not sound.started or "audio" in self._restarted:
+            self._restarted.discard("audio")
+            at_us = self._since_start(arrival_us)
+            if self._source.video is not None:
+                placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
+                at_us = placed.at_us
+                if not sound.started:
+                    sound.placed(placed.source, placed.at_us)
+            timeline.start(rtp, arrival_us, at_us)
+            sound.started = True
+        pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
+        if pts_us < 0 or pts_us >= self._clock.end_us or sound.is_covered(pts_us):
+            return
+        if pts_us > sound.end_us + SILENCE_US:
+            self.fill(pts_us)
+        sound.write(self._mux, frame.payload, pts_us, level)
+        self._last_pts_us["audio"] = pts_us
+
+    def fill(self, until_us: int) -> None:
+        """Silence up to `until_us`, where sound is missing."""
+        at_us = self.sound.end_us
+        missing_us = self.sound.fill(self._mux, until_us)
+        if missing_us >= SHORTEST_GAP_MS * 1000 and self._last_pts_us["audio"] >= 0:
+            self._notes.gap("audio", at_us, missing_us, True)

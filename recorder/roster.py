@@ -1,0 +1,197 @@
+"""The peers of a worker: made by offers, found by ufrag or address, restarted, freed; their shared timers.
+
+Knows transport and no take. One `Roster` owns the worker's port, and is what peers call their home.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recorder.address import Address, interface_addresses
+from recorder.dtls import Certificate, Slots
+from recorder.ice import Credentials, local_ufrag, new_credentials
+from recorder.messages import (
+    CallProblem,
+    CallRefused,
+    OfferProblem,
+    OfferRefused,
+    PeerId,
+    PeerState,
+)
+from recorder.peer import Peer
+from recorder.sdp import Offer, read_offer, write_answer
+from recorder.udp import SLOT_BYTES, UdpPort
+
+log = logging.getLogger(__name__)
+
+WAKE_S = 0.010
+WAKE_CONNECTING_S = 0.002
+HANDSHAKES_A_TURN = 2
+"""Each step of one costs milliseconds of CPU, between which media must be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What one worker may use. `port` 0 lets the kernel choose; no `advertised_ips` means every interface's."""
+
+    number: int
+    version: str
+    port: int
+    recordings_dir: str
+    advertised_ips: tuple[str, ...] = ()
+    video_codecs: tuple[str, ...] = ("h264", "vp8")
+    max_bitrate_bps: int = 2_500_000
+    max_live: int = 200
+    min_free_disk_bytes: int = 1_000_000_000
+
+
+class Roster:
+    """`changed` is called on the loop whenever a peer's state is another; after GONE the caller frees it."""
+
+    def __init__(
+        self, settings: WorkerSettings, changed: Callable[[Peer], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.certificate = Certificate()
+        self.needy: set[Peer] = set()
+        self.peers: dict[PeerId, Peer] = {}
+        self._settings = settings
+        self._changed = changed
+        self._wanting_hands: deque[Peer] = deque()
+        self._ufrags: dict[str, Peer] = {}
+        self.udp = UdpPort(settings.port, self, lambda: bool(self.peers), loop)
+        self.slots = Slots(self.udp.block, SLOT_BYTES)
+        self.udp.after_turn = self._after_turn
+        self._counts = dict.fromkeys(
+            ("peers", "restarts", "frames", "nacks", "plis", "forged", "unknown_check", "packets", "packets_lost",
+             "packets_recovered"), 0)  # fmt: skip
+
+    def connect(self, peer_id: PeerId, offer: Offer, *, going_on: bool) -> tuple[Peer, str]:
+        """A new peer and the answer to its offer. Raises OfferRefused.
+
+        `going_on`: a take waits for it, so it finds a place in a full worker, too (each take has one such peer).
+        """
+        if peer_id in self.peers:
+            raise OfferRefused(OfferProblem.MALFORMED, "this peer is connected")
+        if len(self.peers) >= self._settings.max_live * (2 if going_on else 1):
+            raise OfferRefused(OfferProblem.BUSY)
+        credentials = new_credentials(self._settings.number)
+        peer = Peer(peer_id, offer, credentials, self, self._settings.max_bitrate_bps)
+        self.peers[peer_id] = peer
+        self._ufrags[credentials.ufrag] = peer
+        self._counts["peers"] += 1
+        self.udp.wake_every_s = WAKE_CONNECTING_S
+        return peer, self._answer(offer, credentials)
+
+    def restart(self, peer_id: PeerId, offer_sdp: str) -> tuple[Peer, str]:
+        """The answer to an ICE restart of a peer that is here. Raises CallRefused, OfferRefused."""
+        peer = self.peers.get(peer_id)
+        if peer is None or peer.state is PeerState.GONE:
+            raise CallRefused(CallProblem.UNKNOWN_PEER)
+        video = peer.offer.video
+        offer = read_offer(offer_sdp, (video.codec,) if video else ())
+        credentials = new_credentials(self._settings.number)
+        for ufrag in peer.restart(offer, credentials):
+            self._ufrags.pop(ufrag, None)
+        self._ufrags[credentials.ufrag] = peer
+        self._counts["restarts"] += 1
+        self.udp.wake_every_s = WAKE_CONNECTING_S
+        return peer, self._answer(offer, credentials)
+
+    def _answer(self, offer: Offer, credentials: Credentials) -> str:
+        settings = self._settings
+        addresses = settings.advertised_ips or interface_addresses()
+        if self.udp.family.version == 4:
+            addresses = [address for address in addresses if ":" not in address]
+        return write_answer(
+            offer, credentials, self.certificate.fingerprint, addresses, self.udp.port, settings.max_bitrate_bps
+        )
+
+    async def free(self, peer: Peer) -> None:
+        if self.peers.pop(peer.peer_id, None) is None:
+            return
+        for ufrag in peer.reach.ufrags:
+            self._ufrags.pop(ufrag, None)
+        figures = peer.figures()
+        for name, value in figures.items():
+            self._counts[name] += value
+        said = " ".join(f"{name}={value}" for name, value in figures.items())
+        log.info("peer %s is gone (%s): %s", peer.peer_id, peer.detail, said)
+        await peer.close()
+
+    # Datagrams that are not media (`udp.Receiver`).
+
+    def stun(self, message: bytes, address: Address, local: bytes, peer_key: bytes) -> None:
+        ufrag = local_ufrag(message)
+        peer = self._ufrags.get(ufrag) if ufrag is not None else None
+        if peer is None:
+            self._counts["unknown_check"] += 1
+            return
+        peer.check(message, address, local, peer_key)
+
+    def dtls(self, record: bytes, peer_key: bytes) -> None:
+        peer = self._at(peer_key)
+        if peer is not None:
+            peer.record(record)
+        else:
+            self.udp.unknown_sender += 1
+
+    def failed(self, peer_key: bytes) -> None:
+        peer = self._at(peer_key)
+        if peer is not None:
+            peer.become(PeerState.GONE, "fault")
+
+    def _at(self, peer_key: bytes) -> Peer | None:
+        peer = getattr(self.udp.routes.get(peer_key), "__self__", None)
+        return peer if isinstance(peer, Peer) else None
+
+    # What peers call (`peer.Home`), and the timers they share.
+
+    def peer_changed(self, peer: Peer) -> None:
+        self._changed(peer)
+
+    def wants_handshake(self, peer: Peer) -> None:
+        self._wanting_hands.append(peer)
+
+    def _after_turn(self) -> None:
+        for _ in range(min(HANDSHAKES_A_TURN, len(self._wanting_hands))):
+            self._wanting_hands.popleft().shake_hands()
+        if self.needy:
+            now_ms = time.monotonic_ns() // 1_000_000
+            for peer in list(self.needy):
+                peer.ask_again(now_ms)
+
+    def tick(self, now_us: int) -> None:
+        """Every 100 ms: feedback of all peers, their states judged."""
+        connecting = False
+        for peer in list(self.peers.values()):
+            try:
+                peer.tick(now_us)
+            except Exception:
+                self.udp.errors += 1
+                log.exception("peer %s failed", peer.peer_id)
+                peer.become(PeerState.GONE, "fault")
+            connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
+        self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
+
+    def counters(self) -> dict[str, int]:
+        """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
+        values = dict(self._counts)
+        for peer in self.peers.values():
+            for name, value in peer.figures().items():
+                values[name] += value
+        udp = self.udp
+        return values | {
+            "live_peers": len(self.peers),
+            "datagrams": udp.datagrams,
+            "bad_size": udp.bad_size,
+            "bad_kind": udp.bad_kind,
+            "unknown_sender": udp.unknown_sender,
+            "errors": udp.errors,
+            "send_errors": udp.send_errors,
+            "largest_turn": udp.largest_turn,
+        }

@@ -1,0 +1,55 @@
+"""Which of a peer's tracks an SSRC is: by its payload type when it is heard first, and by nothing that was offered.
+
+A browser that changes a track's SSRC (another camera, say) begins that track anew; late packets of before are dropped.
+"""
+
+from __future__ import annotations
+
+from recorder.sdp import TrackOffer
+from recorder.track import Track
+
+MOST_STREAMS = 32
+"""Each SSRC costs memory in libsrtp; a browser uses four, six after a change of camera."""
+
+Stream = tuple[Track, bool]
+"""The track, and whether these are its retransmissions (RFC 4588)."""
+
+
+class Streams:
+    """`by_ssrc` is for the hot path to look into; what is not in it is asked of `begin`."""
+
+    def __init__(self) -> None:
+        self.by_ssrc: dict[int, Stream] = {}
+        self._types: dict[int, Stream] = {}
+        self._heard_of: set[int] = set()
+        self._retired: set[int] = set()
+
+    def expect(self, item: TrackOffer, track: Track) -> None:
+        self._types[item.payload_type] = (track, False)
+        if item.rtx_type:
+            self._types[item.rtx_type] = (track, True)
+
+    @property
+    def too_many(self) -> bool:
+        """No browser needs as many."""
+        return len(self._heard_of) > MOST_STREAMS
+
+    def negotiated(self, kind: int) -> bool:
+        return kind in self._types
+
+    def begin(self, kind: int, ssrc: int) -> Stream | None:
+        """An SSRC that is not in `by_ssrc`; None if it is of before a change, one too many, or of no track of ours."""
+        if ssrc in self._retired:
+            return None
+        self._heard_of.add(ssrc)
+        found = self._types.get(kind)
+        if found is None or self.too_many:
+            return None
+        track, again = found
+        if not again:
+            track.restart(ssrc)
+        for old in [key for key, value in self.by_ssrc.items() if value == found]:
+            del self.by_ssrc[old]
+            self._retired.add(old)
+        self.by_ssrc[ssrc] = found
+        return found
