@@ -48,7 +48,6 @@ class WorkerUnavailable(RecorderError):
 class OfferProblem(StrEnum):
     MALFORMED = "malformed"
     NO_VIDEO_CODEC = "no_video_codec"
-    NO_VIDEO = "no_video"
     NO_AUDIO_CODEC = "no_audio_codec"
     NO_MEDIA = "no_media"
     NOT_SECURE = "not_secure"
@@ -119,7 +118,8 @@ class Connect:
     """Answer a browser's offer; answered with `Connected` or refused (`OfferProblem`).
 
     If `take_id` records now, it goes on with this peer from its first key frame on, as a new segment in the same
-    codec; the peer it came from is freed then. Any other `take_id` makes a peer like without one.
+    codec; the peer it came from is freed then. Any other `take_id`, or an offer without a picture to a take that has
+    one, makes a peer like without one.
     """
 
     peer_id: PeerId

@@ -196,12 +196,11 @@ class Worker:
         else:
             # One file has one codec, and a picture all through or none.
             offer = read_offer(message.offer_sdp, (take.codec,) if take.codec else ())
-            if take.codec and offer.video is None:
-                raise OfferRefused(OfferProblem.NO_VIDEO)
             peer, answer = self.roster.connect(message.peer_id, offer, going_on=True)
-            take.peer_id = peer.peer_id
-            rejoin = self._rejoins[take.order.take_id] = Rejoin(take, peer, self._rejoined)
-            peer.listen(rejoin)
+            if offer.video is not None or not take.codec:
+                take.peer_id = peer.peer_id
+                rejoin = self._rejoins[take.order.take_id] = Rejoin(take, peer, self._rejoined)
+                peer.listen(rejoin)
         return Connected(answer, offer.video is not None)
 
     def _rejoined(self, take: Take, peer: Peer, before: object) -> None:

@@ -13,7 +13,7 @@ from signaling.codes import ErrorCode
 from signaling.conduct import Conduct, DatabaseTrouble
 from signaling.interview import refusal_by_status
 from signaling.link import Link, OfferAnswered
-from signaling.messages import Ask, Confirm, Hello, Offer, Record, Remove, Reveal, Send, Stop, TakeOver
+from signaling.messages import Ask, Confirm, Hello, Offer, Record, Remove, Restart, Reveal, Send, Stop, TakeOver
 from signaling.sending import Submission
 from signaling.tabs import Page, Tabs
 
@@ -50,8 +50,12 @@ class Asks:
     async def offer_answered(self, done: OfferAnswered) -> None:
         """The recorder's answer reaches the page, unless something forbids it by now."""
         refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
+        if self._conduct.recording is not None and done.take_id != self._conduct.recording:
+            refused = refused or ErrorCode.TAKE_RUNNING  # it began meanwhile, with the connection of before
         has_video = done.connected is None or done.connected.has_video
-        if not has_video and not self._conduct.record.audio_only_allowed:
+        kept = self._conduct.record
+        pictured = self._conduct.recording is not None and not kept.invitation.audio_only
+        if not has_video and (pictured or not kept.audio_only_allowed):
             refused = refused or ErrorCode.VIDEO_REQUIRED
         if done.page is not self._tabs.owner:
             refused = ErrorCode.OFFER_REPLACED
@@ -69,6 +73,8 @@ class Asks:
                 if refused is None:
                     self._link.offer(page, ask)
                 return refused
+            case Restart():
+                return refusal_by_status(self._conduct.status) or self._link.restart(page, ask)
             case Reveal() | Record() | Stop() | Remove():
                 return await self._conduct.ask(ask)
             case Send():
@@ -79,5 +85,6 @@ class Asks:
                 assert_never(ask)
 
     def _offer_refusal(self) -> ErrorCode | None:
-        # The seam for going on in a new segment after a reload: here the offer would join the running take.
-        return ErrorCode.TAKE_RUNNING if self._conduct.running else None
+        """A recording goes on with the connection of an offer; a countdown is over before one could be there."""
+        counts_down = self._conduct.running is not None and self._conduct.recording is None
+        return ErrorCode.TAKE_RUNNING if counts_down else None

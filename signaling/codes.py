@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     NOT_CHECKED = "not_checked"
 
     TAKE_RUNNING = "take_running"
+    CONNECTION_GONE = "connection_gone"
     OFFER_REPLACED = "offer_replaced"
     VIDEO_REQUIRED = "video_required"
     OFFER_MALFORMED = "offer_malformed"
@@ -126,7 +127,8 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.NOT_COMPLETE: "Some required questions are not answered yet.",
     ErrorCode.ALREADY_CHECKING: "Your answers are being checked already.",
     ErrorCode.NOT_CHECKED: "Your answers have not been checked yet. Press Send first.",
-    ErrorCode.TAKE_RUNNING: "A recording is running. Stop it first; what was recorded is kept.",
+    ErrorCode.TAKE_RUNNING: "A recording is about to begin. The connection can be changed once it runs.",
+    ErrorCode.CONNECTION_GONE: "The server does not know this connection any more. The page makes a new one.",
     ErrorCode.OFFER_REPLACED: "A newer connection replaced this one.",
     ErrorCode.VIDEO_REQUIRED: "This interview needs a camera. Allow it in your browser and try again.",
     ErrorCode.OFFER_MALFORMED: "The server cannot read your browser's offer. Reload the page or try another browser.",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from recorder.messages import TakeId
 from signaling import record
 from signaling.codes import ErrorCode
 from signaling.decision import RUNNING, Decision, Effect, Situation
@@ -89,6 +90,13 @@ class Conduct:
     def running(self) -> AnswerRow | None:
         """The answer that counts down or records."""
         return next((answer for answer in self.record.answers if answer.state in RUNNING), None)
+
+    @property
+    def recording(self) -> TakeId | None:
+        """The take that records, and so may go on with another connection."""
+        running = self.running
+        recording = running is not None and running.state is AnswerState.RECORDING
+        return TakeId(running.next_take_id) if recording and running and running.next_take_id else None
 
     def closes_at_ms(self) -> int | None:
         """When the invitation expires; while a take runs, as if it ended now."""

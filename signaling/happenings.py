@@ -20,7 +20,7 @@ from recorder.messages import (
     TakeStarted,
 )
 from signaling.interview import TakeLost, Tick
-from signaling.link import OfferAnswered, PeerLost
+from signaling.link import OfferAnswered, PeerLost, RestartAnswered
 from signaling.messages import Ask
 from signaling.orders import Doubtful, StopFailed
 from signaling.sending import Checked
@@ -73,6 +73,7 @@ Item = (
     | Settled
     | Tick
     | OfferAnswered
+    | RestartAnswered
     | Checked
     | StopFailed
     | Doubtful

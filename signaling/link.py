@@ -1,7 +1,8 @@
 """A candidate's media connection: which peer of the recorder it is, and what it is known to do.
 
 One offer is answered at a time; the newest waits, those between are refused. Calls of the recorder run as tasks of the
-session and come back as `OfferAnswered`; nothing here waits. Whether an offer may come now is the session's to say.
+session and come back as `OfferAnswered` and `RestartAnswered`; nothing here waits. Whether an offer may come now, and
+which take goes on with it, is the session's to say.
 """
 
 from __future__ import annotations
@@ -12,9 +13,18 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recorder.messages import Connected, OfferProblem, OfferRefused, PeerId, PeerState, RecorderError
+from recorder.messages import (
+    CallRefused,
+    Connected,
+    OfferProblem,
+    OfferRefused,
+    PeerId,
+    PeerState,
+    RecorderError,
+    TakeId,
+)
 from signaling.codes import ErrorCode
-from signaling.messages import Answer, Media, Offer
+from signaling.messages import Answer, Media, Offer, Restart
 from signaling.surroundings import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, Recorders
 from signaling.tabs import Page
 from signaling.wire import error
@@ -41,13 +51,26 @@ _MEDIA: dict[PeerState, Media] = {
 
 @dataclass(frozen=True, slots=True)
 class OfferAnswered:
-    """The recorder answered, or refused with `problem`. `number` is the offer's."""
+    """The recorder answered, or refused with `problem`. `number` is the offer's; `take_id` what is to go on with it."""
 
     peer_id: PeerId
     page: Page
     number: int
     connected: Connected | None
     problem: ErrorCode | None
+    take_id: TakeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestartAnswered:
+    """Likewise for an ICE restart of this peer; `gone` when the recorder has it no more."""
+
+    peer_id: PeerId
+    page: Page
+    number: int
+    connected: Connected | None
+    problem: ErrorCode | None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +93,23 @@ class _Peer:
 
 class Link:
     """Owned by one session. `spawn` runs a coroutine as the session's task, `post` puts into its inbox,
-    `claim` and `release` tell the hub whose events a peer's are."""
+    `claim` and `release` tell the hub whose events a peer's are, `recording` names the take that records now."""
 
     def __init__(
         self,
         recorders: Recorders,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
-        post: Callable[[OfferAnswered], None],
+        post: Callable[[OfferAnswered | RestartAnswered], None],
         claim: Callable[[PeerId], None],
         release: Callable[[PeerId], None],
+        recording: Callable[[], TakeId | None],
     ) -> None:
         self._recorders = recorders
         self._spawn = spawn
         self._post = post
         self._claim = claim
         self._release = release
+        self._recording = recording
         self._peer: _Peer | None = None
         self._connecting: PeerId | None = None
         self._early: PeerState | None = None
@@ -127,6 +152,26 @@ class Link:
         if self._next is not None:
             _refuse(self._next[0], ErrorCode.OFFER_REPLACED, self._next[1].number)
         self._next = (page, offer)
+
+    def restart(self, page: Page, ask: Restart) -> ErrorCode | None:
+        """Answers an ICE restart of the connection that this page made; why not, when that is gone."""
+        if self._peer is None or self._peer.tab != page.tab:
+            return ErrorCode.CONNECTION_GONE
+        self._spawn(self._restart(self._peer.id, page, ask))
+        return None
+
+    def restarted(self, done: RestartAnswered) -> bool:
+        """Tells the page. True if that changed the connection: the recorder has it no more."""
+        present = self._peer is not None and self._peer.id == done.peer_id
+        problem = done.problem if present else ErrorCode.CONNECTION_GONE
+        if problem is not None or done.connected is None:
+            done.page.tell(error(problem or ErrorCode.RECORDER_UNAVAILABLE, "restart", done.number))
+        else:
+            done.page.tell(Answer(done.connected.answer_sdp, done.number))
+        if present and done.gone:
+            self.gone()
+            return True
+        return False
 
     def answered(self, done: OfferAnswered, refusal: ErrorCode | None) -> bool:
         """Takes the new connection, unless a newer offer waits or `refusal` is set. True if it is the one now."""
@@ -192,20 +237,36 @@ class Link:
         peer_id = PeerId(new_id())
         self._connecting = peer_id
         self._claim(peer_id)
-        self._spawn(self._connect(peer_id, page, offer))
+        self._spawn(self._connect(peer_id, page, offer, self._recording()))
 
-    async def _connect(self, peer_id: PeerId, page: Page, offer: Offer) -> None:
+    async def _connect(self, peer_id: PeerId, page: Page, offer: Offer, take_id: TakeId | None) -> None:
         connected: Connected | None = None
         problem: ErrorCode | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                connected = await self._recorders.connect(peer_id, offer.sdp)
+                connected = await self._recorders.connect(peer_id, offer.sdp, take_id)
         except OfferRefused as refused:
             problem = OFFER_CODES[refused.reason]
         except (RecorderError, TimeoutError) as trouble:
             log.warning("peer %s: the recorder did not answer an offer: %s", peer_id, trouble or "timeout")
             problem = ErrorCode.RECORDER_UNAVAILABLE
-        self._post(OfferAnswered(peer_id, page, offer.number, connected, problem))
+        self._post(OfferAnswered(peer_id, page, offer.number, connected, problem, take_id))
+
+    async def _restart(self, peer_id: PeerId, page: Page, ask: Restart) -> None:
+        connected: Connected | None = None
+        problem: ErrorCode | None = None
+        gone = False
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                connected = await self._recorders.restart(peer_id, ask.sdp)
+        except OfferRefused as refused:
+            problem = OFFER_CODES[refused.reason]
+        except CallRefused:
+            problem, gone = ErrorCode.CONNECTION_GONE, True
+        except (RecorderError, TimeoutError) as trouble:
+            log.warning("peer %s: the recorder did not answer a restart: %s", peer_id, trouble or "timeout")
+            problem = ErrorCode.RECORDER_UNAVAILABLE
+        self._post(RestartAnswered(peer_id, page, ask.number, connected, problem, gone))
 
     def _free(self, peer_id: PeerId) -> None:
         self._release(peer_id)

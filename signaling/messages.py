@@ -59,6 +59,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """The offer that follows `restartIce()` on the page's present connection; answered like `Offer`."""
+
+    sdp: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reveal:
     question: str
 
@@ -92,7 +100,7 @@ class Confirm:
     """The second press; accepted only while `sending` is `ready`."""
 
 
-Ask = Hello | TakeOver | Offer | Reveal | Record | Stop | Remove | Send | Confirm
+Ask = Hello | TakeOver | Offer | Restart | Reveal | Record | Stop | Remove | Send | Confirm
 
 
 # What the server tells.
@@ -183,7 +191,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`number` is that of the offer."""
+    """`number` is that of the offer, be it one of a restart."""
 
     sdp: str
     number: int

@@ -20,7 +20,7 @@ from signaling.decision import Effect, ForgiveServer, StopTake
 from signaling.happenings import Asked, Attached, Detached, Item, Registry, Reload, Settled, TakeEvent, take_of
 from signaling.inbox import Inbox
 from signaling.interview import Resumed, Tick
-from signaling.link import Link, OfferAnswered, PeerLost
+from signaling.link import Link, OfferAnswered, PeerLost, RestartAnswered
 from signaling.messages import Ask, CloseCode, Media, State
 from signaling.orders import Doubtful, Orders, StopFailed
 from signaling.recording import Recording
@@ -50,6 +50,7 @@ class LiveSession:
             self.post,
             lambda peer_id: registry.claim_peer(self, peer_id),
             registry.release_peer,
+            lambda: self._conduct.recording,
         )
         self._submission = Submission(around, invitation_id, self._spawn, self.post)
         self._recording = Recording()
@@ -132,6 +133,8 @@ class LiveSession:
             case OfferAnswered():
                 await self._asks.offer_answered(item)
                 self._changed = True
+            case RestartAnswered():
+                self._changed |= self._link.restarted(item)
             case Checked():
                 await self._submission.checked(item, self._conduct)
                 self._changed = True

@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from signaling.codes import SENTENCES, ErrorCode
-from signaling.messages import FRAME_LIMIT_BYTES, Ask, Error, Offer, Tell
+from signaling.messages import FRAME_LIMIT_BYTES, Ask, Error, Offer, Restart, Tell
 
 LENGTHS: dict[str, tuple[int, int]] = {"tab": (8, 64), "question": (1, 64), "sdp": (1, 60_000)}
 """Shortest and longest of each text field of an ask, in characters."""
@@ -52,7 +52,7 @@ def error(code: ErrorCode, about: str | None, number: int | None = None) -> Erro
 
 def refusal(code: ErrorCode, ask: Ask) -> Error:
     """The message that refuses this ask."""
-    return error(code, type_name(type(ask)), ask.number if isinstance(ask, Offer) else None)
+    return error(code, type_name(type(ask)), ask.number if isinstance(ask, Offer | Restart) else None)
 
 
 def type_name(kind: type[Any]) -> str:
@@ -107,7 +107,7 @@ def decode_ask(frame: str) -> Ask:
 
 def _number(name: str, body: dict[str, Any]) -> int | None:
     """Of an offer that is refused, if it has a right one."""
-    number = body.get("number") if name == "offer" else None
+    number = body.get("number") if name in ("offer", "restart") else None
     least, greatest = RANGES["number"]
     return number if type(number) is int and least <= number <= greatest else None
 

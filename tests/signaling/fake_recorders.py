@@ -38,8 +38,8 @@ from tests.signaling.fake_clock import FakeClock
 
 
 class FakeRecorders:
-    """`armed`, `stopped`, `disconnected` are what was ordered, in order. Set `trouble` to let a call fail,
-    `silent` to let every call hang, `refuse_offer` and `audio_only` to shape the next answers."""
+    """`armed`, `stopped`, `disconnected`, `joined`, `restarted` are what was ordered, in order. Set `trouble` to let a
+    call fail, `silent` to let every call hang, `refuse_offer` and `audio_only` to shape the next answers."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.events: Callable[[Event], None] = lambda event: None
@@ -48,6 +48,8 @@ class FakeRecorders:
         self.stopped: list[TakeId] = []
         self.disconnected: list[PeerId] = []
         self.connected: list[PeerId] = []
+        self.joined: list[tuple[TakeId, PeerId]] = []
+        self.restarted: list[PeerId] = []
         self.trouble: Exception | None = None
         self.refuse_offer: OfferProblem | None = None
         self.audio_only = False
@@ -64,8 +66,10 @@ class FakeRecorders:
     def takes(self) -> dict[TakeId, str]:
         return dict(self._takes)
 
-    async def connect(self, peer_id: PeerId, offer_sdp: str) -> Connected:
+    async def connect(self, peer_id: PeerId, offer_sdp: str, take_id: TakeId | None = None) -> Connected:
         await self._call()
+        if take_id is not None:
+            self.joined.append((take_id, peer_id))
         if self.hold_offers is not None:
             await self.hold_offers.wait()
         if self.refuse_offer is not None:
@@ -74,6 +78,15 @@ class FakeRecorders:
         self.connected.append(peer_id)
         if self.live_at_once:
             asyncio.get_running_loop().call_soon(self.peer, peer_id, PeerState.LIVE)
+        return Connected(f"answer to {offer_sdp}", has_video=not self.audio_only)
+
+    async def restart(self, peer_id: PeerId, offer_sdp: str) -> Connected:
+        await self._call()
+        if self.refuse_offer is not None:
+            raise OfferRefused(self.refuse_offer)
+        if peer_id not in self.peers:
+            raise CallRefused(CallProblem.UNKNOWN_PEER)
+        self.restarted.append(peer_id)
         return Connected(f"answer to {offer_sdp}", has_video=not self.audio_only)
 
     async def disconnect(self, peer_id: PeerId) -> None:
