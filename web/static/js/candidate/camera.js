@@ -11,13 +11,21 @@ import { Publisher } from "./publish.js";
 /** @typedef {import("./messages.js").Media} Media */
 
 /** Offers that a later try may see accepted. */
-const RETRY_OFFER = new Set(["take_running", "recorder_busy", "recorder_unavailable", "busy", "server_fault"]);
+const RETRY_OFFER = new Set([
+  "take_running",
+  "connection_gone",
+  "recorder_busy",
+  "recorder_unavailable",
+  "busy",
+  "server_fault",
+]);
 
 export class Camera {
   /**
    * @param {{ iceServers: RTCIceServer[], maxBitrateBps: number }} settings
    * @param {{
    *   mayOffer: () => boolean, offer: (sdp: string, number: number) => void, takeRuns: () => boolean,
+   *   mayRestart: () => boolean, restart: (sdp: string, number: number) => void,
    *   changed: () => void, devices: () => void, muted: (kind: Kind, muted: boolean) => void,
    * }} to
    */
@@ -31,6 +39,8 @@ export class Camera {
     this.publisher = new Publisher(settings.iceServers, settings.maxBitrateBps, {
       mayOffer: to.mayOffer,
       offer: to.offer,
+      mayRestart: to.mayRestart,
+      restart: to.restart,
       changed: to.changed,
     });
   }
@@ -95,8 +105,13 @@ export class Camera {
     return this.publisher.publishing === "lost" ? "stalled" : "connecting";
   }
 
-  /** The server told which connection it has; none, although we publish, means a new one. @param {Media} told */
-  told(told) {
+  /**
+   * The server told which connection it has; none, although we publish, means a new one.
+   * @param {Media} told
+   * @param {boolean} outage a recording runs, and nothing arrives
+   */
+  told(told, outage) {
+    this.publisher.doubted(this.on && outage);
     if (this.on && told === "none" && this.to.mayOffer()) this.publisher.forgotten();
   }
 
@@ -106,7 +121,11 @@ export class Camera {
    * @param {number | null} number
    */
   offerRefused(code, number) {
-    return this.publisher.refused(number, RETRY_OFFER.has(code));
+    const retry = RETRY_OFFER.has(code);
+    const ours = this.publisher.refused(number, retry);
+    // In a recording that is for a press to decide: to go on in another way, or to keep what there is.
+    if (ours && !retry && this.to.takeRuns()) this.close();
+    return ours;
   }
 
   /** A device went away. A running recording goes on with the other. @param {Kind} kind */

@@ -24,7 +24,7 @@
  *   sending_problems: string[], can_send: boolean, questions: Question[],
  * }} State The whole interview.
  *
- * @typedef {{ type: "answer", sdp: string, number: number }} Answer To the offer of this number.
+ * @typedef {{ type: "answer", sdp: string, number: number }} Answer To the offer or restart of this number.
  * @typedef {{
  *   type: "progress", question: string, elapsed_ms: number, remaining_ms: number, safe_ms: number,
  *   level: number, packets_lost: number,
@@ -34,7 +34,7 @@
  * @typedef {State | Answer | Progress | Superseded | Refusal} Told
  *
  * @typedef {{ type: "take_over" } | { type: "send" } | { type: "confirm" }
- *   | { type: "offer", sdp: string, number: number }
+ *   | { type: "offer" | "restart", sdp: string, number: number }
  *   | { type: "reveal" | "record" | "stop" | "remove", question: string }} Ask
  */
 

@@ -5,7 +5,7 @@
 
 import { Camera } from "./camera.js";
 import { Clocks } from "./clock.js";
-import { after, held, settled, takeRuns } from "./phase.js";
+import { after, countsDown, held, settled, takeRuns } from "./phase.js";
 import { Signalling } from "./signalling.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
@@ -20,6 +20,8 @@ import { part } from "./view_question.js";
 const TICK_MS = 100;
 /** While recording the server tells something every second; after this long the socket is dead. */
 const SILENCE_MS = 6000;
+/** Refusals that the page settles by itself. */
+const UNSAID = new Set(["take_running", "offer_replaced", "connection_gone"]);
 
 class Page {
   /** @param {HTMLElement} root */
@@ -44,8 +46,10 @@ class Page {
     this.camera = new Camera(
       { iceServers: JSON.parse(settings["iceServers"] ?? "[]"), maxBitrateBps: Number(settings["maxBitrateBps"]) },
       {
-        mayOffer: () => this.signalling.connection === "open" && !this.state?.elsewhere && !takeRuns(this.state),
+        mayOffer: () => this.#counts() && !countsDown(this.state),
         offer: (sdp, number) => void this.signalling.ask({ type: "offer", sdp, number }),
+        mayRestart: () => this.#counts(),
+        restart: (sdp, number) => void this.signalling.ask({ type: "restart", sdp, number }),
         takeRuns: () => takeRuns(this.state),
         changed: () => this.draw(),
         devices: () => void this.view.listDevices(),
@@ -69,7 +73,10 @@ class Page {
 
   start() {
     part("use-this-tab", HTMLButtonElement).addEventListener("click", () => this.#useThisTab());
-    window.addEventListener("online", () => this.signalling.retryNow());
+    window.addEventListener("online", () => {
+      this.signalling.retryNow();
+      this.camera.publisher.retryNow();
+    });
     window.addEventListener("offline", () => this.signalling.lost());
     // A page that comes back from the browser's memory has a dead socket and a stopped camera: begin anew.
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -97,9 +104,11 @@ class Page {
         this.clocks.answer.correct(message.remaining_ms, true);
         break;
       case "error":
-        if (message.about === "offer" && !this.camera.offerRefused(message.code, message.number)) break;
+        if (message.about === "offer" || message.about === "restart") {
+          if (!this.camera.offerRefused(message.code, message.number)) break;
+        }
         if (message.about === "send" || message.about === "confirm") this.view.review.closeDialogs();
-        if (message.code !== "take_running" && message.code !== "offer_replaced") this.#refuse(message.message);
+        if (!UNSAID.has(message.code)) this.#refuse(message.message);
         break;
       case "superseded":
         break;
@@ -130,7 +139,7 @@ class Page {
     } else if (this.chosen !== "review" && !state.questions.some((question) => question.id === this.chosen)) {
       this.chosen = state.questions.find((question) => !settled(question))?.id ?? "review";
     }
-    this.camera.told(state.media);
+    this.camera.told(state.media, busy?.state === "recording" && busy.stalled);
     this.draw();
   }
 
@@ -152,6 +161,7 @@ class Page {
     switch (press) {
       case "get-ready":
       case "respond":
+      case "go-on":
         void this.camera.open();
         break;
       case "sound-only":
@@ -267,6 +277,11 @@ class Page {
 
   #current() {
     return this.state?.questions.find((question) => question.id === this.chosen) ?? null;
+  }
+
+  /** Whether the server listens to this page. */
+  #counts() {
+    return this.signalling.connection === "open" && this.state?.elsewhere === false;
   }
 
   #media() {

@@ -11,7 +11,7 @@
  * @typedef {"before" | "ready" | "thinking" | "waiting" | "seen" | "retaking" | "countdown" | "recording" | "saving"
  *   | "answered" | "over"} Phase
  */
-/** @typedef {"get-ready" | "show" | "respond" | "start" | "record" | "stop" | "keep" | "next" | "retake" | "remove" | "keep-old" | "camera-off"} ButtonName */
+/** @typedef {"get-ready" | "show" | "respond" | "start" | "record" | "go-on" | "stop" | "keep" | "next" | "retake" | "remove" | "keep-old" | "camera-off"} ButtonName */
 
 /**
  * @typedef {{
@@ -36,6 +36,11 @@ export function settled(question) {
 /** A countdown or a recording runs. @param {State | null} state */
 export function takeRuns(state) {
   return state?.questions.some((question) => question.state === "countdown" || question.state === "recording") ?? false;
+}
+
+/** No other connection is taken now. @param {State | null} state */
+export function countsDown(state) {
+  return state?.questions.some((question) => question.state === "countdown") ?? false;
 }
 
 /**
@@ -120,14 +125,24 @@ export function plan(question, page) {
       );
 
     case "recording":
+      if (!on) {
+        return draw(
+          "recording",
+          [
+            ["go-on", idle],
+            ["stop", may.has("stop")],
+          ],
+          "Your answer so far is safe, and its clock stands still for up to 90 s. Continue: your camera turns on, and the" +
+            " same answer goes on. Or stop now and keep what you have.",
+          ["stage"],
+        );
+      }
       return draw(
         "recording",
         [["stop", may.has("stop")]],
-        on
-          ? question.stalled
-            ? "No picture or sound arrives. The clock stands still, and what arrived is safe; it goes on by itself."
-            : "Stop when you are done. At the limit it ends by itself."
-          : "This page's camera is off. Press Stop and keep: what was recorded is your answer, and you can watch it.",
+        question.stalled
+          ? "The connection is interrupted. Your answer so far is safe, and its clock stands still: this page reconnects by itself."
+          : "Stop when you are done. At the limit it ends by itself.",
         ["stage"],
       );
 

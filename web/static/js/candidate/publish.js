@@ -1,15 +1,21 @@
 /**
  * Camera and microphone on their way to the recorder: one RTCPeerConnection at a time, offers out, answers in.
- * A connection that is lost is replaced by a new one, when the server allows an offer. Offers are numbered, and an
- * answer or a refusal counts only for the newest: a late one belongs to a connection that is gone. Never touches the
- * document.
+ * A connection that is lost is restarted (ICE, with the same keys: the recording is not touched); when that does not
+ * help it is replaced by a new one, when the server allows an offer. Offers are numbered, and an answer or a refusal
+ * counts only for the newest: a late one belongs to a connection that is gone. Never touches the document.
  */
 
 /** @typedef {"off" | "connecting" | "connected" | "lost"} Publishing */
 
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
 /** "disconnected" often heals by itself; longer than this it does not. */
-const HEALING_MS = 3000;
+const HEALING_MS = 1000;
+/** The server hears nothing for so long although the browser believes in the connection: a restart. */
+const DOUBT_MS = 2000;
+/** From a restart's offer to packets again. */
+const RESTART_TIMEOUT_MS = 5000;
+/** After so many that did not help, a new connection. */
+const MOST_RESTARTS = 2;
 /** No answer and no error to an offer for so long: the socket lost one of them. */
 const ANSWER_TIMEOUT_MS = 8000;
 /** While no offer is allowed, look again this often. */
@@ -19,8 +25,12 @@ export class Publisher {
   /**
    * @param {RTCIceServer[]} iceServers
    * @param {number} maxBitrateBps
-   * @param {{ mayOffer: () => boolean, offer: (sdp: string, number: number) => void, changed: (publishing: Publishing) => void }} to
-   *   `mayOffer` is false while the server takes none: the socket is away, or a recording runs.
+   * @param {{
+   *   mayOffer: () => boolean, offer: (sdp: string, number: number) => void,
+   *   mayRestart: () => boolean, restart: (sdp: string, number: number) => void,
+   *   changed: (publishing: Publishing) => void,
+   * }} to `mayOffer` is false while the server takes none: the socket is away, or a countdown runs. `mayRestart` is
+   *   false while the socket is away.
    */
   constructor(iceServers, maxBitrateBps, to) {
     this.iceServers = iceServers;
@@ -35,8 +45,12 @@ export class Publisher {
     /** The newest offer's; the first is 1. */
     this.number = 0;
     this.awaitsAnswer = false;
+    /** The present connection was answered once, so that it can be restarted. */
+    this.answered = false;
+    this.restarts = 0;
     this.failures = 0;
     this.timer = 0;
+    this.doubtTimer = 0;
   }
 
   /**
@@ -90,6 +104,8 @@ export class Publisher {
     clearTimeout(this.timer);
     try {
       await peer.setRemoteDescription({ type: "answer", sdp });
+      this.answered = true;
+      if (this.restarts > 0) this.#restartWithin(peer);
       await this.#shapeVideo(peer);
     } catch {
       if (peer === this.peer) this.#again();
@@ -109,6 +125,28 @@ export class Publisher {
     if (retry) this.#again();
     else this.#change("lost");
     return true;
+  }
+
+  /**
+   * Whether the server hears nothing of a connection that this side may believe in. True for a while, it is restarted.
+   * @param {boolean} doubt
+   */
+  doubted(doubt) {
+    if (!doubt) {
+      clearTimeout(this.doubtTimer);
+      this.doubtTimer = 0;
+      if (this.publishing === "connected") this.restarts = 0;
+    } else if (!this.doubtTimer && this.publishing === "connected" && !this.awaitsAnswer) {
+      this.doubtTimer = setTimeout(() => {
+        this.doubtTimer = 0;
+        if (this.publishing === "connected") this.#recover();
+      }, DOUBT_MS);
+    }
+  }
+
+  /** The network is known to be back: try now instead of at the end of the pause. */
+  retryNow() {
+    if (this.publishing === "lost" && !this.awaitsAnswer && this.stream) this.#recover();
   }
 
   /** The server holds no connection of ours, whatever this side believes. */
@@ -163,21 +201,58 @@ export class Publisher {
     if (peer !== this.peer) return;
     if (peer.connectionState === "connected") {
       this.failures = 0;
+      this.restarts = 0;
       clearTimeout(this.timer);
       this.#change("connected");
     } else if (peer.connectionState === "disconnected") {
       this.#change("lost");
-      this.#later(HEALING_MS, peer);
-    } else if (peer.connectionState === "failed") {
-      this.#again();
+      if (!this.awaitsAnswer) this.#later(HEALING_MS, peer, () => this.#recover());
+    } else if (peer.connectionState === "failed" && !this.awaitsAnswer) {
+      this.#change("lost");
+      this.#recover();
     }
   }
 
-  /** @param {number} pauseMs @param {RTCPeerConnection} peer */
-  #later(pauseMs, peer) {
+  /** Another way to the server for the same connection; when that did not help, or cannot be, a new connection. */
+  #recover() {
+    const peer = this.peer;
+    clearTimeout(this.timer);
+    if (!peer || !this.answered || this.restarts >= MOST_RESTARTS) this.#again();
+    else if (this.to.mayRestart()) void this.#restart(peer);
+    else this.#later(ASK_AGAIN_MS, peer, () => this.#recover());
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  async #restart(peer) {
+    this.restarts += 1;
+    const number = ++this.number;
+    this.awaitsAnswer = true;
+    this.#restartWithin(peer);
+    try {
+      peer.restartIce();
+      await peer.setLocalDescription();
+    } catch {
+      if (peer === this.peer) this.#again();
+      return;
+    }
+    if (peer === this.peer) this.to.restart(peer.localDescription?.sdp ?? "", number);
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  #restartWithin(peer) {
+    this.#later(RESTART_TIMEOUT_MS, peer, () => {
+      this.awaitsAnswer = false;
+      // A browser that never doubted the connection says nothing when it is better; the server does.
+      if (peer.connectionState === "connected") this.#change("connected");
+      else this.#recover();
+    });
+  }
+
+  /** @param {number} pauseMs @param {RTCPeerConnection} peer @param {() => void} [then] */
+  #later(pauseMs, peer, then = () => this.#again()) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (peer === this.peer) this.#again();
+      if (peer === this.peer) then();
     }, pauseMs);
   }
 
@@ -198,7 +273,9 @@ export class Publisher {
 
   #drop() {
     clearTimeout(this.timer);
-    this.awaitsAnswer = false;
+    clearTimeout(this.doubtTimer);
+    this.doubtTimer = this.restarts = 0;
+    this.awaitsAnswer = this.answered = false;
     if (!this.peer) return;
     this.peer.onconnectionstatechange = null;
     this.peer.close();

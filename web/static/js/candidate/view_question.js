@@ -15,6 +15,7 @@ import { attemptsLeft, figure, notice, retakeLabel, rules, span, verdict } from 
 
 /** @type {Press[]} the order in which focus looks for its next place */
 const BUTTONS = [
+  "go-on",
   "stop",
   "start",
   "record",

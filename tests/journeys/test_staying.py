@@ -1,0 +1,139 @@
+"""An answer that outlives its connection: a reload, a cut network, another address. One take, one file, one clock."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.journeys.candidate import Candidate
+from tests.journeys.house import Ask, House, until
+from tests.recorder.udp_path import UdpPath
+
+QUESTION = Ask("What do you do when it rains?", limit_s=60, retakes=1)
+# The page meets the recorder by a path that the test owns.
+DETOUR = """
+{
+  const accept = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (given) {
+    return accept.call(this, { type: given.type, sdp: given.sdp.replaceAll(" FROM typ host", " TO typ host") });
+  };
+  window.restarts = 0;
+  const restart = RTCPeerConnection.prototype.restartIce;
+  RTCPeerConnection.prototype.restartIce = function () { window.restarts += 1; return restart.call(this); };
+}
+"""
+
+
+def recording(candidate: Candidate) -> None:
+    candidate.accept_and_start()
+    candidate.show(timed=False)
+    candidate.camera_on()
+    candidate.record()
+
+
+def the_take(house: House) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    """The one kept take, its sidecar and its file."""
+    (row,) = house.rows("SELECT * FROM takes WHERE state = 'kept'")
+    assert len(house.rows("SELECT id FROM takes")) == 1
+    (path,) = house.files(row["file"])
+    assert house.files(".part") == []
+    return row, json.loads(path.with_suffix(".json").read_text()), path
+
+
+def plays_through(path: Path, sidecar: dict[str, Any]) -> None:
+    """One header, rising timestamps, every picture decoded, sound beside picture to the end, as long as the clock."""
+    with av.open(str(path)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        ends: dict[int, float] = {}
+        for stream in (video, audio):
+            container.seek(0)
+            times = [packet.pts for packet in container.demux(stream) if packet.size]
+            assert times == sorted(set(times))
+            ends[stream.index] = float(times[-1] * stream.time_base)
+            holes = [float((after - before) * stream.time_base) for before, after in pairwise(times)]
+            # A busy encoder leaves pictures out; sound has none missing.
+            assert stream is video or max(holes) <= 0.045, max(holes)
+        assert abs(ends[video.index] - ends[audio.index]) <= 0.1
+        length_ms = (container.duration or 0) / 1000
+        assert abs(length_ms - sidecar["elapsed_ms"]) <= 300, (length_ms, sidecar["elapsed_ms"])
+        container.seek(0)
+        video.codec_context.options = {"err_detect": "explode"}
+        assert sum(1 for _ in container.decode(video)) == sidecar["video_frames"]
+
+
+@pytest.mark.parametrize("house", [("h264",), ("vp8",)], indirect=True)
+def test_after_a_reload_the_same_answer_goes_on_by_a_press(house: House, browser: Browser) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    candidate = Candidate(browser, house, invited)
+    recording(candidate)
+    candidate.until_safe(3)
+    candidate.page.reload()
+    candidate.phase("recording")
+    expect(candidate.button("Stop and keep")).to_be_visible()
+    until(lambda: candidate.question(1)["stalled"], 10, "the clock stands still")
+    before_ms = candidate.question(1)["remaining_ms"]
+    time.sleep(2)
+    candidate.press("Continue")
+    until(lambda: not candidate.question(1)["stalled"], 10, "the answer goes on")
+    assert candidate.question(1)["remaining_ms"] <= before_ms + 300
+    candidate.until_safe(7)
+    (sent,) = candidate.figures()
+    candidate.press("Stop")
+    candidate.phase("answered")
+    _, sidecar, path = the_take(house)
+    plays_through(path, sidecar)
+    assert len(sidecar["segments"]) == 2
+    assert sidecar["segments"][0]["ssrc_video"] != sidecar["segments"][1]["ssrc_video"]
+    (gap,) = [gap for gap in sidecar["gaps"] if gap["length_ms"] > 1000]
+    assert abs(gap["at_ms"] - (60_000 - before_ms)) <= 300
+    assert sidecar["detail"]["outages"] == 1 and sidecar["detail"]["outage_ms"] >= 2000
+    joint_ms = gap["at_ms"]
+    assert sidecar["key_frames_ms"][0] == 0 and any(0 <= at - joint_ms <= 100 for at in sidecar["key_frames_ms"])
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        times_ms = [float(each.pts * video.time_base) * 1000 for each in container.demux(video) if each.size]
+    assert sum(at_ms <= joint_ms + 1 for at_ms in times_ms) >= 30, "the first half"
+    assert sum(at_ms > joint_ms + 1 for at_ms in times_ms) >= sent["frames"] - 3, "the second, from its first frame on"
+    candidate.plays(candidate.at("playback").locator("video"))
+    assert candidate.question(1)["attempts_left"] == 1
+    candidate.close()
+
+
+def test_a_cut_network_and_another_address_are_survived_without_a_press(house: House, browser: Browser) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    with UdpPath(house.udp_port) as path:
+        candidate = Candidate(browser, house, invited)
+        candidate.context.add_init_script(DETOUR.replace("FROM", str(house.udp_port)).replace("TO", str(path.port)))
+        recording(candidate)
+        candidate.until_safe(2)
+        assert path.passed > 100
+
+        path.cut()
+        until(lambda: candidate.question(1)["stalled"], 10, "the outage is seen")
+        expect(candidate.at("next")).to_contain_text("safe")
+        until(lambda: candidate.page.evaluate("window.restarts") > 0, 15, "the page restarts by itself")
+        path.mend()
+        until(lambda: not candidate.question(1)["stalled"], 15, "the answer goes on")
+        candidate.until_safe(5)
+
+        path.move()
+        candidate.until_safe(8)
+        candidate.press("Stop")
+        candidate.phase("answered")
+        row, sidecar, file = the_take(house)
+        plays_through(file, sidecar)
+        assert len(sidecar["segments"]) == 1, "the same connection, with its keys and streams"
+        assert 1 <= sidecar["detail"]["outages"] <= 2
+        assert candidate.page.evaluate("window.peers.length") == 1
+        assert row["end_reason"] == "stopped"
+        candidate.plays(candidate.at("playback").locator("video"))
+        candidate.close()
