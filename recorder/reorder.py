@@ -99,6 +99,13 @@ class Reorder(Generic[Packet]):
         self._give_up(last)
         return self._release()
 
+    def skip_to(self, sequence: int) -> list[tuple[int, Packet]]:
+        """What is held, in order; none of what is missing before `sequence` is waited for any more."""
+        released = self.flush()
+        self.missing.clear()
+        self.expected, self._newest = sequence, sequence - 1
+        return released
+
     def flush(self) -> list[tuple[int, Packet]]:
         """Everything held, in order, with its holes: at the end of a take."""
         if self.held:

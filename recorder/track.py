@@ -17,6 +17,8 @@ from recorder.timeline import Timeline
 
 VIDEO_HOLD_MS = 1000
 AUDIO_HOLD_MS = 500
+SILENT_US = 1_000_000
+"""After so long, what was sent meanwhile is not asked for: a part of it, recovered, would break an outage in two."""
 KEY_REPEAT_MS = 500
 """While pictures wait for a key frame it is asked for this often."""
 
@@ -99,9 +101,13 @@ class Track:
         counters.packets += 1
         counters.payload_bytes += len(payload)
         self._received += 1
-        self.last_arrival_us = arrival_us
         unwrapped = self._sequence.unwrap(sequence)
         reorder = self.reorder
+        silent = arrival_us - self.last_arrival_us > SILENT_US
+        if silent and reorder.expected is not None and unwrapped > reorder.expected:
+            for number, held in reorder.skip_to(unwrapped):
+                self._deliver(number, *held)
+        self.last_arrival_us = arrival_us
         if unwrapped == reorder.expected and not reorder.held:
             reorder.expected = unwrapped + 1
             self._deliver(unwrapped, payload, marker, timestamp, arrival_us, level)

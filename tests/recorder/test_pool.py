@@ -107,6 +107,26 @@ async def test_a_take_whose_order_was_not_answered_in_time_can_be_stopped(held: 
     await held.pool.arm(order)
 
 
+async def test_a_connection_that_goes_on_with_a_take_is_made_by_the_worker_that_holds_it(tmp_path: Path) -> None:
+    made = Held(tmp_path)
+    made.pool = pool = Pool(made.settings(workers=2), made.events.append)
+    await pool.start()
+    try:
+        await pool.connect(PEER, CHROMIUM)
+        await pool.arm(made.order())
+        holder = pool._peers[PEER]
+        await pool.connect(PeerId("second"), CHROMIUM)
+        assert pool._peers[PeerId("second")] != holder, "the other one had less to do"
+        await pool.connect(PeerId("third"), CHROMIUM)
+        await pool.connect(PeerId("back"), CHROMIUM, TAKE)
+        assert pool._peers[PeerId("back")] == holder
+        assert (await pool.restart(PEER, CHROMIUM.replace("4ZcD", "5ZcD"))).has_video
+        with pytest.raises(CallRefused):
+            await pool.restart(PeerId("nobody"), CHROMIUM)
+    finally:
+        await pool.stop()
+
+
 async def test_a_refused_order_leaves_nothing_behind(held: Held) -> None:
     with pytest.raises(CallRefused):
         await held.pool.arm(held.order(TakeId("second")))

@@ -170,3 +170,14 @@ def test_within_the_hold_every_packet_that_arrives_is_released(order: list[int])
         released += numbers(reorder.push(sequence + 1, 0, 1))
     released += numbers(reorder.flush())
     assert released == [0, *sorted(sequence + 1 for sequence in order)]
+
+
+def test_after_a_silence_nothing_of_before_is_waited_for() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    reorder.push(3, 0, 0)
+    assert numbers(reorder.skip_to(5000)) == [3]
+    assert not reorder.missing and not reorder.held
+    assert numbers(reorder.push(5000, 0, 4000)) == [5000]
+    assert reorder.requests(5000) == [] and reorder.restarts == 0
+    assert reorder.push(4999, 0, 4000) == [] and reorder.late == 1

@@ -171,3 +171,112 @@ def test_only_a_part_or_a_form_with_its_mistake_lands_in_the_page() -> None:
     const result = [of(200), of(204), of(422), of(200, true), of(404), of(413), of(500), of(503)];
     """
     assert run(script, RECRUITER) == ["", "", "", *["Not saved"] * 5]
+
+
+WITH_RESTART = """
+globalThis.setTimeout = (then, ms) => { timers.push({ then, ms }); return timers.length; };
+globalThis.clearTimeout = (timer) => { if (timer) timers[timer - 1].then = () => {}; };
+globalThis.timers = [];
+const due = async (ms) => {
+  for (const timer of timers.filter((one) => one.ms === ms)) {
+    const { then } = timer;
+    timer.then = () => {};
+    await then();
+  }
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+};
+RTCPeerConnection.prototype.restartIce = function () { this.restarted = (this.restarted ?? 0) + 1; };
+const restarts = [];
+let mayRestart = true;
+publisher.to = { mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]), changed: () => {},
+  mayRestart: () => mayRestart, restart: (sdp, number) => restarts.push(number) };
+const becomes = (peer, state) => { peer.connectionState = state; peer.onconnectionstatechange(); };
+await publisher.publish(stream);
+await publisher.accept("answer", 1);
+becomes(peers[0], "connected");
+"""
+
+
+def test_a_connection_that_drops_is_restarted_and_only_then_replaced() -> None:
+    script = """
+    becomes(peers[0], "disconnected");
+    const lost = publisher.publishing;
+    await due(1000);
+    await publisher.accept("answer to the restart", 2);
+    const first = { restarts: [...restarts], peers: peers.length, accepted: peers[0].accepted };
+    await due(5000);
+    await due(5000);
+    await due(500);
+    const result = { lost, first, restarts, peers: peers.length, offers: offers.map(([, number]) => number) };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {
+        "lost": "lost",
+        "first": {"restarts": [2], "peers": 1, "accepted": ["answer", "answer to the restart"]},
+        "restarts": [2, 3],
+        "peers": 2,
+        "offers": [1, 4],
+    }
+
+
+def test_a_connection_that_heals_by_itself_is_left_alone() -> None:
+    script = """
+    becomes(peers[0], "disconnected");
+    becomes(peers[0], "connected");
+    await due(1000);
+    const result = { restarts, publishing: publisher.publishing, peers: peers.length };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {"restarts": [], "publishing": "connected", "peers": 1}
+
+
+def test_a_connection_that_the_server_doubts_is_restarted_and_a_forgotten_one_replaced() -> None:
+    script = """
+    publisher.doubted(true);
+    publisher.doubted(false);
+    await due(2000);
+    const none = restarts.length;
+    publisher.doubted(true);
+    publisher.doubted(true);
+    await due(2000);
+    const one = [...restarts];
+    const ours = publisher.refused(2, true);
+    await due(500);
+    const result = { none, one, ours, peers: peers.length, offers: offers.map(([, number]) => number) };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {
+        "none": 0,
+        "one": [2],
+        "ours": True,
+        "peers": 2,
+        "offers": [1, 3],
+    }
+
+
+def test_a_restart_waits_for_the_socket_and_a_network_that_is_back_is_tried_at_once() -> None:
+    script = """
+    mayRestart = false;
+    becomes(peers[0], "failed");
+    const away = restarts.length;
+    await due(500);
+    mayRestart = true;
+    publisher.retryNow();
+    await due(0);
+    const result = { away, restarts, peers: peers.length };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {"away": 0, "restarts": [2], "peers": 1}
+
+
+def test_a_running_recording_offers_to_continue_or_to_keep_when_the_camera_is_off() -> None:
+    script = """
+    const { plan } = await import("./phase.js");
+    const question = { state: "recording", actions: ["stop"], stalled: true, think_s: 0 };
+    const drawn = (camera) => {
+      const { buttons, next } = plan(question, { camera, media: "none", retaking: false, next: "" });
+      return [[...buttons], /safe/.test(next)];
+    };
+    const result = [drawn("off"), drawn("asking"), drawn("on")];
+    """
+    assert run(script) == [
+        [[["go-on", True], ["stop", True]], True],
+        [[["go-on", False], ["stop", True]], True],
+        [[["stop", True]], True],
+    ]
