@@ -167,11 +167,22 @@ class Take:
 
     # Outages.
 
+    def say_again(self, now_us: int) -> None:
+        """For a server that adopts the worker: that it records, and since when nothing arrives."""
+        if self.started_unix_ms:
+            self._emit(TakeStarted(self.order.take_id, self.started_unix_ms, self.order.limit_ms))
+            self._say_outage(now_us)
+
+    def _say_outage(self, now_us: int) -> None:
+        began_us = self._clock.outage_began_us
+        if began_us is not None:
+            ago_ms = (now_us - began_us) // 1000
+            self._emit(OutageBegan(self.order.take_id, self._unix_ms() - ago_ms, self._clock.grace_ms()))
+
     def _watch_outage(self, now_us: int) -> None:
         clock = self._clock
         if clock.begins_outage(now_us, self.source.last_media_us):
-            ago_us = now_us - (clock.outage_began_us or now_us)
-            self._emit(OutageBegan(self.order.take_id, self._unix_ms() - ago_us // 1000, clock.grace_ms()))
+            self._say_outage(now_us)
         if clock.outage_past_bounds(now_us):
             self.end(EndReason.OUTAGE, now_us)
 

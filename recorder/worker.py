@@ -45,7 +45,6 @@ from recorder.messages import (
     TakeId,
     TakeNotStarted,
     TakeResult,
-    TakeStarted,
     Verdict,
     Welcome,
 )
@@ -183,8 +182,7 @@ class Worker:
         for peer in self._peers.values():
             self._emit(PeerChanged(peer.peer_id, peer.state, peer.detail))
         for take in self._takes.values():
-            if take.started_unix_ms:
-                self._emit(TakeStarted(take.order.take_id, take.started_unix_ms, take.order.limit_ms))
+            take.say_again(_now_us())
 
     def _connect(self, message: Connect) -> Connected:
         if self.quitting.is_set():

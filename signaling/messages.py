@@ -150,8 +150,8 @@ class QuestionView:
     `text` is null until it was revealed. `attempts_left` and `retakes` are null when
     unlimited. Only the clock of the present state is set: `think_left_ms` (thinking),
     `wait_left_ms` (think time is over, the server waits for media), `countdown_left_ms`,
-    `remaining_ms` (recording). `notice` is a code the page has a sentence for
-    (see PROTOCOL.md), about the last thing that happened to this question.
+    `remaining_ms` (recording), beside it `outage_left_ms` while `stalled`. `notice` is a code the page has a
+    sentence for (see PROTOCOL.md), about the last thing that happened to this question.
     """
 
     id: str
@@ -170,6 +170,7 @@ class QuestionView:
     countdown_left_ms: int | None
     remaining_ms: int | None
     stalled: bool
+    outage_left_ms: int | None
     notice: str | None
 
 

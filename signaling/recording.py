@@ -24,6 +24,7 @@ class TakeClock:
         self._left_ms: int | None = None
         self._at_s = 0.0
         self._halted = False
+        self._ends_s: float | None = None
 
     @property
     def empty(self) -> bool:
@@ -36,14 +37,21 @@ class TakeClock:
     def run(self, left_ms: int, now_s: float) -> None:
         self._left_ms, self._at_s, self._halted = max(0, left_ms), now_s, False
 
-    def halt(self, now_s: float, *, since_ms: int) -> None:
-        """An outage began so long ago; the clock stood still since."""
+    def halt(self, now_s: float, *, since_ms: int, grace_ms: int | None = None) -> None:
+        """An outage began so long ago; the clock stood still since. It may last for `grace_ms`."""
         left_ms = self.left_ms(now_s)
         if left_ms is not None and not self._halted:
             self._left_ms, self._at_s, self._halted = left_ms + max(0, since_ms), now_s, True
+            self._ends_s = None if grace_ms is None else now_s + (grace_ms - max(0, since_ms)) / 1000
 
     def clear(self) -> None:
         self._left_ms, self._halted = None, False
+
+    def outage_left_ms(self, now_s: float) -> int | None:
+        """How much longer the recording waits; None without an outage."""
+        if not self.stalled or self._ends_s is None:
+            return None
+        return max(0, round((self._ends_s - now_s) * 1000))
 
     def left_ms(self, now_s: float) -> int | None:
         """Never negative; None without a recording."""
@@ -86,7 +94,7 @@ class Recording:
             case TakeProgress() | OutageEnded():
                 self.clock.run(event.remaining_ms, now_s)
             case OutageBegan():
-                self.clock.halt(now_s, since_ms=now_ms - event.at_unix_ms)
+                self.clock.halt(now_s, since_ms=now_ms - event.at_unix_ms, grace_ms=event.grace_ms)
             case _:
                 pass
 

@@ -266,6 +266,7 @@ class LiveSession:
             stalled=self._recording.clock.stalled,
             sending=self._submission.state,
             sending_problems=self._submission.problems,
+            outage_left_ms=self._recording.clock.outage_left_ms(self._around.clock.monotonic()),
         )
         return view.state(
             self._conduct.situation,

@@ -38,6 +38,7 @@ class Live:
     stalled: bool
     sending: Sending
     sending_problems: tuple[str, ...]
+    outage_left_ms: int | None = None
 
 
 def state(
@@ -107,6 +108,7 @@ def _question(
         countdown_left_ms=_left(countdown.created_at_ms + COUNTDOWN_MS, now_ms) if countdown else None,
         remaining_ms=live.remaining_ms if recording else None,
         stalled=recording and live.stalled,
+        outage_left_ms=live.outage_left_ms if recording and live.stalled else None,
         notice=answer.notice,
     )
 

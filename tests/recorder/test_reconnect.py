@@ -21,6 +21,7 @@ from recorder.messages import (
     Disconnect,
     Done,
     EndReason,
+    Hello,
     OfferProblem,
     OutageBegan,
     OutageEnded,
@@ -156,6 +157,9 @@ async def test_a_take_goes_on_with_a_new_connection_in_one_file(studio: Studio) 
     began = await studio.until_said(OutageBegan)
     assert began.grace_ms == 90_000
     assert studio.of(TakeEnding) == []
+    await studio.worker.call(Hello("test"))
+    again = await studio.until_said(OutageBegan, 2)  # a server that comes back hears of it
+    assert abs(again.at_unix_ms - began.at_unix_ms) <= 200 and again.grace_ms == began.grace_ms
     await second.connect("second", TAKE)
     await studio.until_said(OutageEnded)
     await asyncio.sleep(2)

@@ -40,6 +40,19 @@ async def test_after_a_reload_an_offer_goes_on_with_the_same_take(room: Room) ->
     ]  # fmt: skip
 
 
+async def test_a_page_is_told_how_long_the_recording_waits_for_it(room: Room) -> None:
+    await room.furnish()
+    page = await room.with_camera()
+    await room.record(page)
+    assert page.question(OPEN).outage_left_ms is None
+    room.recorders.outage(since_ms=1_500)
+    await room.settled()
+    assert page.question(OPEN).outage_left_ms == 88_500
+    room.recorders.outage_over(50_000)
+    await room.settled()
+    assert page.question(OPEN).outage_left_ms is None
+
+
 async def test_an_offer_after_the_peer_is_gone_goes_on_too_and_a_take_over_by_a_press(room: Room) -> None:
     await room.furnish()
     page = await room.with_camera()

@@ -50,6 +50,7 @@ export class Clocks {
     this.wait = new Clock();
     this.count = new Clock();
     this.answer = new Clock();
+    this.outage = new Clock();
     this.closing = new Clock();
   }
 
@@ -59,6 +60,7 @@ export class Clocks {
       if (question.think_left_ms !== null) this.think.set(question.think_left_ms);
       if (question.wait_left_ms !== null) this.wait.set(question.wait_left_ms);
       if (question.countdown_left_ms !== null) this.count.set(question.countdown_left_ms);
+      if (question.outage_left_ms !== null) this.outage.set(question.outage_left_ms);
       if (question.remaining_ms !== null) this.answer.correct(question.remaining_ms, !question.stalled);
     }
     if (state.closing_ms !== null) this.closing.set(state.closing_ms);

@@ -15,7 +15,8 @@
  *   id: string, number: number, state: QuestionState, required: boolean, think_s: number, limit_s: number,
  *   retakes: number | null, attempts_left: number | null, text: string | null, take: Take | null,
  *   actions: Action[], think_left_ms: number | null, wait_left_ms: number | null,
- *   countdown_left_ms: number | null, remaining_ms: number | null, stalled: boolean, notice: string | null,
+ *   countdown_left_ms: number | null, remaining_ms: number | null, stalled: boolean,
+ *   outage_left_ms: number | null, notice: string | null,
  * }} Question One question as the candidate may know it now.
  *
  * @typedef {{

@@ -76,7 +76,7 @@ export class CardView {
         break;
       case "recording":
         this.stage.tickRecording(clocks.answer.leftMs(), question.limit_s * 1000);
-        this.stage.drawSafe(progress);
+        this.stage.drawSafe(progress, question.outage_left_ms === null ? null : clocks.outage.leftMs());
         break;
       case "saving":
         this.question.tickSaving(progress?.safe_ms ?? 0, progress?.elapsed_ms ?? 0);

@@ -97,8 +97,16 @@ export class StageView {
     fill(this.level, level);
   }
 
-  /** @param {Progress | null} progress */
-  drawSafe(progress) {
+  /**
+   * @param {Progress | null} progress
+   * @param {number | null} waitsMs in an outage: how much longer the recording waits
+   */
+  drawSafe(progress, waitsMs) {
+    if (waitsMs !== null) {
+      say(this.safe, `what arrived is safe on the server · it waits for you for ${figure(waitsMs)}`);
+      this.safe.classList.remove("quiet");
+      return;
+    }
     const heard = progress !== null && progress.level >= HEARD;
     const safeS = Math.floor((progress?.safe_ms ?? 0) / 1000);
     const words = `safe on the server: ${span(safeS)} · ${heard ? "sound heard" : "no sound heard"}`;
