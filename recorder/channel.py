@@ -15,21 +15,18 @@ from pathlib import Path
 from typing import Protocol
 
 from recorder.control import folder_alias, socket_path
+from recorder.lines import LINE_LIMIT_BYTES, MessageMalformed, decode, encode
 from recorder.messages import (
-    LINE_LIMIT_BYTES,
     Call,
     CallProblem,
     CallRefused,
     Event,
-    MessageMalformed,
     OfferProblem,
     OfferRefused,
     Refused,
     Reply,
     Welcome,
     WorkerUnavailable,
-    decode,
-    encode,
 )
 from recorder.worker import Worker, WorkerSettings
 

@@ -20,19 +20,16 @@ from pathlib import Path
 import uvloop
 from pydantic import TypeAdapter
 
+from recorder.lines import LINE_LIMIT_BYTES, MessageMalformed, decode, encode
 from recorder.messages import (
-    LINE_LIMIT_BYTES,
     Call,
     CallProblem,
     Event,
     Hello,
-    MessageMalformed,
     Quit,
     Refused,
     Reply,
     Stats,
-    decode,
-    encode,
 )
 from recorder.worker import Worker, WorkerSettings
 

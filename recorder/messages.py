@@ -1,24 +1,18 @@
 """What crosses the control socket between the server and a recorder worker.
 
 Calls go to the worker and are answered once; events come from it unasked.
-All are frozen dataclasses with JSON-safe fields; `encode` and `decode` are the
-only place that knows their form on the wire (one JSON object a line).
+All are frozen dataclasses with JSON-safe fields; their form on the wire is `lines`'s.
 Deliberately knows nothing of invitations, questions or people.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NewType, get_args
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, NewType
 
 PeerId = NewType("PeerId", str)
 TakeId = NewType("TakeId", str)
-
-LINE_LIMIT_BYTES = 4 * 1024 * 1024
 
 
 class RecorderError(Exception):
@@ -339,31 +333,3 @@ Event = (
 )
 
 Message = Call | Reply | Event
-
-
-_ADAPTERS: dict[str, TypeAdapter[Message]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Message)}
-
-
-class MessageMalformed(RecorderError):
-    """The line is not one of our messages."""
-
-
-def encode(message: Message, call_id: int | None = None) -> bytes:
-    """One line of JSON with its newline; `call_id` joins a reply to its call."""
-    body: dict[str, Any] = {"type": type(message).__name__, "fields": asdict(message)}
-    if call_id is not None:
-        body["id"] = call_id
-    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
-
-
-def decode(line: bytes) -> tuple[Message, int | None]:
-    """The message and the call it belongs to (None for events). Raises MessageMalformed."""
-    try:
-        body = json.loads(line)
-        message = _ADAPTERS[body["type"]].validate_python(body["fields"])
-        call_id = body.get("id")
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise MessageMalformed(str(error)) from error
-    if call_id is not None and not isinstance(call_id, int):
-        raise MessageMalformed("id is not a whole number")
-    return message, call_id

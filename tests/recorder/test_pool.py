@@ -14,6 +14,7 @@ import pytest
 
 from recorder.channel import SocketChannel
 from recorder.control import NICE
+from recorder.lines import encode
 from recorder.messages import (
     Arm,
     CallRefused,
@@ -32,7 +33,6 @@ from recorder.messages import (
     Welcome,
     WorkerLost,
     WorkerUnavailable,
-    encode,
 )
 from recorder.pool import Pool, PoolError, PoolSettings
 from tests.recorder.offers import CHROMIUM

@@ -106,13 +106,15 @@ export class Camera {
   }
 
   /**
-   * The server told which connection it has; none, although we publish, means a new one.
+   * The server told which connection it has; none, although we publish, means a new one. A recording that goes on all
+   * the same has ours: the server was away, and its recorder was not.
    * @param {Media} told
    * @param {boolean} outage a recording runs, and nothing arrives
    */
   told(told, outage) {
     this.publisher.doubted(this.on && outage);
-    if (this.on && told === "none" && this.to.mayOffer()) this.publisher.forgotten();
+    const missed = told === "none" && (outage || !this.to.takeRuns());
+    if (this.on && missed && this.to.mayOffer()) this.publisher.forgotten();
   }
 
   /**
