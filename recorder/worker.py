@@ -101,6 +101,8 @@ class Worker:
     async def stop(self) -> None:
         """Ends running takes, keeps them, and closes everything. Bounded by the finishing of takes."""
         self.quitting.set()
+        for rejoin in list(self._rejoins.values()):
+            rejoin.settle()
         now_us = _now_us()
         for take in list(self._takes.values()):
             take.end(EndReason.ABANDONED_BY_SERVER, now_us)

@@ -137,3 +137,28 @@ def test_a_cut_network_and_another_address_are_survived_without_a_press(house: H
         assert row["end_reason"] == "stopped"
         candidate.plays(candidate.at("playback").locator("video"))
         candidate.close()
+
+
+@pytest.mark.long
+def test_a_connection_that_the_server_gave_up_is_replaced_without_a_press(house: House, browser: Browser) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    with UdpPath(house.udp_port) as path:
+        candidate = Candidate(browser, house, invited)
+        candidate.context.add_init_script(DETOUR.replace("FROM", str(house.udp_port)).replace("TO", str(path.port)))
+        recording(candidate)
+        candidate.until_safe(2)
+        path.cut()
+        until(lambda: candidate.question(1)["stalled"], 10, "the outage is seen")
+        assert 80_000 <= candidate.question(1)["outage_left_ms"] <= 90_000
+        until(lambda: candidate.page.evaluate("window.peers.length") >= 3, 60, "restarts did not help: new connections")
+        path.mend()
+        until(lambda: not candidate.question(1)["stalled"], 30, "the answer goes on")
+        candidate.until_safe(6)
+        candidate.press("Stop")
+        candidate.phase("answered")
+        _, sidecar, file = the_take(house)
+        plays_through(file, sidecar)
+        assert len(sidecar["segments"]) == 2 and sidecar["detail"]["outages"] == 1
+        assert sidecar["detail"]["outage_ms"] >= 15_000
+        candidate.close()

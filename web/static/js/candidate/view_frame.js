@@ -84,7 +84,7 @@ export class FrameView {
       part("elsewhere-text", HTMLElement),
       superseded
         ? "The newest tab is the one that counts. Everything so far is safe. Go on there, or bring it back here."
-        : "Go on there, or use this tab instead: the recording runs on until you stop it here, and nothing is lost.",
+        : "Go on there, or use this tab instead: you continue the same answer here, or stop it, and nothing is lost.",
     );
   }
 
