@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -137,6 +139,31 @@ def test_a_cut_network_and_another_address_are_survived_without_a_press(house: H
         assert row["end_reason"] == "stopped"
         candidate.plays(candidate.at("playback").locator("video"))
         candidate.close()
+
+
+def test_a_recorder_killed_after_a_reload_leaves_both_halves(house: House, browser: Browser) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    candidate = Candidate(browser, house, invited)
+    recording(candidate)
+    candidate.until_safe(2)
+    candidate.page.reload()
+    candidate.phase("recording")
+    until(lambda: candidate.question(1)["stalled"], 10, "the clock stands still")
+    candidate.press("Continue")
+    candidate.until_safe(6)
+    (worker,) = house.workers()
+    os.kill(worker, signal.SIGKILL)
+    candidate.phase("answered")
+    row, sidecar, path = the_take(house)
+    assert row["recovered"] and row["duration_ms"] >= 6000
+    assert len(sidecar["segments"]) == 2
+    (gap,) = [gap for gap in sidecar["gaps"] if gap["length_ms"] > 1000]
+    assert gap["at_ms"] >= 2000
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == sidecar["video_frames"]
+    candidate.plays(candidate.at("playback").locator("video"))
+    candidate.close()
 
 
 @pytest.mark.long
