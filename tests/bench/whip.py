@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import uuid
@@ -22,6 +23,7 @@ from recorder.messages import (
     Event,
     OfferRefused,
     PeerId,
+    RecorderError,
     TakeFinished,
     TakeId,
     TakeNotStarted,
@@ -113,7 +115,8 @@ class Front:
     async def finish(self, _: web.Request) -> web.Response:
         counters = await self.pool.counters()
         for take_id in [take_id for take_id, take in self.takes.items() if take.result is None]:
-            await self.pool.stop_take(take_id)
+            with contextlib.suppress(RecorderError):  # its worker died: what is left of it is told by an event
+                await self.pool.stop_take(take_id)
         async with asyncio.timeout(FINISH_TIMEOUT_S):
             while any(take.result is None for take in self.takes.values()):
                 await asyncio.sleep(0.05)
