@@ -171,6 +171,7 @@ class Take:
         """For a server that adopts the worker: that it records, and since when nothing arrives."""
         if self.started_unix_ms:
             self._emit(TakeStarted(self.order.take_id, self.started_unix_ms, self.order.limit_ms))
+        if self.phase is Phase.RECORDING:
             self._say_outage(now_us)
 
     def _say_outage(self, now_us: int) -> None:
