@@ -242,7 +242,7 @@ class TakeNotStarted:
 
 @dataclass(frozen=True, slots=True)
 class TakeProgress:
-    """Once a second. `elapsed_ms` is charged time, `safe_ms` is on disk (fsynced),
+    """Once a second, also in an outage (`stalled`). `elapsed_ms` is charged time, `safe_ms` is on disk (fsynced),
     `level` is the loudest sound of the second, 0 (silent) to 127 (full scale)."""
 
     take_id: TakeId
@@ -251,6 +251,7 @@ class TakeProgress:
     safe_ms: int
     level: int
     packets_lost: int
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

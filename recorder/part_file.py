@@ -137,6 +137,7 @@ class PartFile:
         self._journal |= facts
         with contextlib.suppress(OSError):
             write_json(journal_path(self.order.folder, self.order.take_id), self._journal, durable=False)
+            self._named = False  # the one that was synced is replaced by this
 
     def write(self, payload: bytes, pts_us: int, kind: int, width: int, height: int) -> None:
         container = self._container
@@ -238,14 +239,18 @@ class PartFile:
             self.safe_us = written_us
 
     def _sync_names(self) -> None:
-        """The journal and the names of the take's files: once, before anything of it is called safe."""
+        """The journal and the names of the take's files: before anything of it is called safe, and after a note."""
         if not self._named:
             folder = self.order.folder
-            with contextlib.suppress(FileNotFoundError):  # the disk was full already when it was to be written
-                sync_file(journal_path(folder, self.order.take_id))
-            sync_folder(folder)
-            sync_folder(folder.parent)
-            self._named = True
+            self._named = True  # before, since a note on the writer's thread may come meanwhile
+            try:
+                with contextlib.suppress(FileNotFoundError):  # the disk was full already when it was to be written
+                    sync_file(journal_path(folder, self.order.take_id))
+                sync_folder(folder)
+                sync_folder(folder.parent)
+            except OSError:
+                self._named = False
+                raise
 
     def close(self, *, intact: bool) -> None:
         """Ends the container. It is not `clean` after a disk error: its parts so far are good, an end may not be."""

@@ -162,6 +162,7 @@ class Take:
                 safe_ms=self.mux.safe_us // 1000 if self.mux else 0,
                 level=self._placing.sound.take_loudest() if self._placing else 0,
                 packets_lost=lost,
+                stalled=self._clock.outage_began_us is not None,
             )
         )
 
@@ -275,6 +276,8 @@ class Take:
             return
         if self.phase is not Phase.RECORDING:
             return
+        if self._clock.begins_outage(now_us, self.source.last_media_us):
+            self._say_outage(now_us)  # a connection that was joined for this end may have been silent for long
         self._clock.stop(now_us)
         self.phase = Phase.ENDING
         self.end_reason = reason

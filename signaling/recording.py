@@ -91,6 +91,8 @@ class Recording:
         match event:
             case TakeStarted() if self.clock.empty:  # an adopted worker says it again: progress knows better
                 self.clock.run(event.limit_ms - (now_ms - event.at_unix_ms), now_s)
+            case TakeProgress(stalled=True):
+                pass  # it stands still as `OutageBegan` left it
             case TakeProgress() | OutageEnded():
                 self.clock.run(event.remaining_ms, now_s)
             case OutageBegan():

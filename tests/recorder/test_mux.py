@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from recorder import mux as mux_module
+from recorder import part_file as part_file_module
 from recorder.frames import FRAME_LIMIT_BYTES
 from recorder.messages import TakeId
 from recorder.mux import Mux, MuxClosed, MuxFault, Writer
@@ -339,6 +340,30 @@ def test_what_is_called_safe_has_been_synced(
     assert packets_in(copy, "video")[-1][0] + FRAME_US >= safe_us
     assert closed(mux).fault is None
     assert mux.safe_us == 209 * FRAME_US
+
+
+def test_a_journal_that_a_note_replaced_is_synced_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[object] = []
+    real = part_file_module.sync_file
+
+    def seen(path: Path) -> None:
+        synced.append((read_json(path) or {}).get("gaps"))
+        real(path)
+
+    monkeypatch.setattr(part_file_module, "sync_file", seen)
+    writer = Writer(0.02, 0.02)
+    writer.start()
+    mux = Mux(writer, order_for(tmp_path, "vp8"))
+    for first in (0, 90, 180, 270):  # in batches: what one wrote is known to be there at the next
+        if first == 180:
+            until(lambda: synced)
+            mux.note({"gaps": [1]})
+        feed(mux, "vp8", 90, first=first)
+        until(lambda: not mux._pending)
+    until(lambda: len(synced) > 1)
+    assert synced == [None, [1]]
+    mux.close()
+    assert writer.close()
 
 
 def test_one_hostile_take_does_not_stop_the_thread_of_the_others(tmp_path: Path, writer: Writer) -> None:

@@ -139,6 +139,23 @@ def writer() -> Iterator[Writer]:
     found.close()
 
 
+def test_a_new_connection_that_fell_silent_again_is_not_charged_for_it_at_a_stop(
+    tmp_path: Path, writer: Writer
+) -> None:
+    recording = Recording(tmp_path / "take", writer)
+    recording.run(4)
+    recording.run(6, silent=True)
+    second = recording.reload()
+    recording.run(0.3)
+    second.until = lambda now_us, take: None  # type: ignore[method-assign]
+    recording.run(5)
+    assert not recording.joined and recording.rejoin is not None
+    recording.rejoin.settle()
+    assert recording.joined
+    elapsed_ms, _ = recording.finish()
+    assert abs(elapsed_ms - 4_300) <= 150
+
+
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
 @pytest.mark.parametrize("late_us", [0, 200_000])
 def test_a_reload_in_mid_answer_makes_one_file_as_long_as_the_clock(

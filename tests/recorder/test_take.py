@@ -213,6 +213,8 @@ def test_an_outage_is_not_charged_and_is_cut_out_of_the_file(camera: Camera) -> 
     assert isinstance(began, OutageBegan)
     before = camera.take.elapsed_us(camera.now_us)
     assert abs(before - 3 * S) <= 150_000
+    told = [event.stalled for event in camera.events if isinstance(event, TakeProgress)]
+    assert told[:3] == [False] * 3 and told[-6:] == [True] * 6
     camera.muted = set()
     camera.run(0.1)
     (ended,) = camera.of(OutageEnded)

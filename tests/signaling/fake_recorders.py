@@ -146,9 +146,9 @@ class FakeRecorders:
         self._takes.pop(take_id or self.last, None)
         self.events(TakeNotStarted(take_id or self.last, reason))
 
-    def progress(self, elapsed_ms: int) -> None:
-        limit_ms = self._orders[self.last].limit_ms
-        self.events(TakeProgress(self.last, elapsed_ms, limit_ms - elapsed_ms, max(0, elapsed_ms - 100), 90, 0))
+    def progress(self, elapsed_ms: int, *, stalled: bool = False) -> None:
+        left_ms, safe_ms = self._orders[self.last].limit_ms - elapsed_ms, max(0, elapsed_ms - 100)
+        self.events(TakeProgress(self.last, elapsed_ms, left_ms, safe_ms, 90, 0, stalled))
 
     def outage(self, *, since_ms: int = 1_000) -> None:
         self.events(OutageBegan(self.last, self._clock.wall_ms() - since_ms, 90_000))

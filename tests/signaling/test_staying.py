@@ -48,6 +48,9 @@ async def test_a_page_is_told_how_long_the_recording_waits_for_it(room: Room) ->
     room.recorders.outage(since_ms=1_500)
     await room.settled()
     assert page.question(OPEN).outage_left_ms == 88_500
+    room.recorders.progress(1_000, stalled=True)  # told once a second, whatever arrives
+    page = await room.join()
+    assert page.question(OPEN).stalled and page.question(OPEN).outage_left_ms == 88_500
     room.recorders.outage_over(50_000)
     await room.settled()
     assert page.question(OPEN).outage_left_ms is None

@@ -268,15 +268,16 @@ def test_a_restart_waits_for_the_socket_and_a_network_that_is_back_is_tried_at_o
 def test_a_running_recording_offers_to_continue_or_to_keep_when_the_camera_is_off() -> None:
     script = """
     const { plan } = await import("./phase.js");
-    const question = { state: "recording", actions: ["stop"], stalled: true, think_s: 0 };
-    const drawn = (camera) => {
-      const { buttons, next } = plan(question, { camera, media: "none", retaking: false, next: "" });
-      return [[...buttons], /safe/.test(next)];
+    const question = { state: "recording", actions: ["stop"], think_s: 0 };
+    const drawn = (camera, stalled = true) => {
+      const { buttons, next } = plan({ ...question, stalled }, { camera, media: "none", retaking: false, next: "" });
+      return [[...buttons], /safe/.test(next), /clock stands still/.test(next)];
     };
-    const result = [drawn("off"), drawn("asking"), drawn("on")];
+    const result = [drawn("off"), drawn("asking"), drawn("on"), drawn("off", false)];
     """
     assert run(script) == [
-        [[["go-on", True], ["stop", True]], True],
-        [[["go-on", False], ["stop", True]], True],
-        [[["stop", True]], True],
+        [[["go-on", True], ["stop", True]], True, True],
+        [[["go-on", False], ["stop", True]], True, True],
+        [[["stop", True]], True, True],
+        [[["go-on", True], ["stop", True]], True, False],
     ]

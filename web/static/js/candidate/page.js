@@ -101,7 +101,7 @@ class Page {
         break;
       case "progress":
         this.progress = message;
-        this.clocks.answer.correct(message.remaining_ms, true);
+        this.clocks.answer.correct(message.remaining_ms, !this.#current()?.stalled);
         break;
       case "error":
         if (message.about === "offer" || message.about === "restart") {

@@ -132,8 +132,8 @@ export function plan(question, page) {
             ["go-on", idle],
             ["stop", may.has("stop")],
           ],
-          "Your answer so far is safe, and its clock stands still. Continue: your camera turns on, and the same answer" +
-            " goes on. Or stop now, and keep what you have.",
+          `Your answer so far is safe${question.stalled ? ", and its clock stands still" : ""}. Continue: your camera` +
+            " turns on, and the same answer goes on. Or stop now, and keep what you have.",
           ["stage"],
         );
       }
