@@ -37,9 +37,10 @@ CONNECT_TIMEOUT_S = 2.0
 
 
 class Channel(Protocol):
-    """`closed` is set when the worker is gone."""
+    """`closed` is set when the worker is gone; `silent` says that a call timed out and nothing has come since."""
 
     closed: asyncio.Event
+    silent: bool
 
     async def call(self, message: Call) -> Reply:
         """The worker's reply, a refusal included. Raises WorkerUnavailable."""
@@ -58,6 +59,7 @@ class SocketChannel:
         welcomed: Callable[[SocketChannel, Welcome], None],
     ) -> None:
         self.closed = asyncio.Event()
+        self.silent = False
         self._reader, self._writer, self._events, self._welcomed = reader, writer, events, welcomed
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
@@ -90,6 +92,7 @@ class SocketChannel:
                 await self._writer.drain()
                 return await future
         except (OSError, TimeoutError) as error:
+            self.silent = True
             raise WorkerUnavailable(f"{type(message).__name__}: {type(error).__name__}") from error
         finally:
             self._waiting.pop(number, None)
@@ -97,6 +100,7 @@ class SocketChannel:
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
+                self.silent = False
                 message, number = decode(line)
                 if isinstance(message, Event):
                     try:
@@ -131,6 +135,7 @@ class LocalChannel:
 
     def __init__(self, settings: WorkerSettings, events: Callable[[Event], None]) -> None:
         self.closed = asyncio.Event()
+        self.silent = False
         self.worker = Worker(settings, events)
 
     async def call(self, message: Call) -> Reply:

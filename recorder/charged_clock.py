@@ -11,7 +11,7 @@ LATEST_FIRST_KEY_US = 500_000
 class ChargedClock:
     """Runs from `start` to `stop`, at most to the limit.
 
-    `outage_us` is the time not charged, which is just what was cut out of the file;
+    `outage_us` is the time not charged, which is just what was cut out of the file (`last_outage_us` by the last one);
     `outage_began_us` is set while an outage lasts, to the arrival of the last packet before it.
     """
 
@@ -21,6 +21,7 @@ class ChargedClock:
         self.start_us: int | None = None
         self.outages = 0
         self.outage_us = 0
+        self.last_outage_us = 0
         self.outage_began_us: int | None = None
         self._earliest_start_us = 0
 
@@ -73,4 +74,5 @@ class ChargedClock:
         length_us = 0 if began_us is None else max(0, arrival_us - began_us)
         cut_us = max(0, min(hole_us, length_us))
         self.outage_us += cut_us
+        self.last_outage_us = cut_us
         return cut_us

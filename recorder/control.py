@@ -66,6 +66,16 @@ def lock_is_free(run_dir: Path, number: int) -> bool:
     return True
 
 
+def lock_holder(run_dir: Path, number: int) -> int | None:
+    """The process that has the lock; None when nobody has it, or its holder has not said who it is."""
+    if lock_is_free(run_dir, number):
+        return None
+    try:
+        return int(lock_path(run_dir, number).read_text())
+    except (OSError, ValueError):
+        return None
+
+
 class Control:
     """The server side of the control socket."""
 
@@ -184,6 +194,8 @@ def main(arguments: list[str]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return EXIT_LOCKED
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
 
     async def run() -> int:
         try:

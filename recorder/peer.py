@@ -33,7 +33,11 @@ NO_MEDIA_US = 120_000_000
 """Connectivity checks alone keep a place for this long."""
 MOST_RESTARTS = 20
 REPORT_EVERY_MS = 1_000
-PACKETS_A_TICK = 2_000
+PACKETS_A_TICK = 300
+MOST_PACKETS_AT_ONCE = 2_000
+"""What a stall of a second, on either side, lets arrive together."""
+BITS_A_PACKET_AND_TICK = 20_000
+"""Of the agreed bitrate: four times as many packets as it needs, where that is more than PACKETS_A_TICK."""
 KEY_ASK_EVERY_MS = 300
 """Chromium ignores a second request within 300 ms."""
 
@@ -48,9 +52,6 @@ class Home(Protocol):
     """Peers with packets missing: they are looked at after every turn of the socket."""
 
     def peer_changed(self, peer: Peer) -> None: ...
-
-    def wants_handshake(self, peer: Peer) -> None:
-        """Its first DTLS record is here; `peer.shake_hands` is called when it is its turn."""
 
 
 @dataclass(slots=True)
@@ -83,8 +84,7 @@ class Peer:
         self.last_media_us = 0
         self._home = home
         self._max_bitrate_bps = max_bitrate_bps
-        self._born_us = time.monotonic_ns() // 1000
-        self._asked_for_hands = False
+        self.born_us = time.monotonic_ns() // 1000
         self._keys: SrtpKeys | None = None
         self._block = home.udp.block
         self._ssrc = int.from_bytes(credentials.password.encode()[:4], "big")
@@ -93,7 +93,8 @@ class Peer:
         self._transport_id = offer.transport_id
         self._level_id = 0
         self._feedback = TransportFeedback(self._ssrc)
-        self._packets_left = PACKETS_A_TICK
+        self._packets_a_tick = max(PACKETS_A_TICK, max_bitrate_bps // BITS_A_PACKET_AND_TICK)
+        self._packets_left = MOST_PACKETS_AT_ONCE
         self._next_report_ms = 0
         for item in offer.tracks:
             track = Track(item)
@@ -131,13 +132,8 @@ class Peer:
         return self.reach.restart(credentials, offer.ufrag)
 
     def record(self, record: bytes) -> None:
-        """A DTLS record from one of our addresses."""
+        """A DTLS record from one of our addresses, in its turn; the first begins the handshake."""
         self._handshake.feed(record)
-        if not self._asked_for_hands:
-            self._asked_for_hands = True
-            self._home.wants_handshake(self)
-
-    def shake_hands(self) -> None:
         if self._task is None and self.state is not PeerState.GONE:
             self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"peer {self.peer_id}")
 
@@ -280,7 +276,7 @@ class Peer:
     def tick(self, now_us: int) -> None:
         """Every 100 ms: feedback out, losses given up, the state judged."""
         now_ms = now_us // 1000
-        self._packets_left = PACKETS_A_TICK
+        self._packets_left = min(self._packets_left + self._packets_a_tick, MOST_PACKETS_AT_ONCE)
         self.reach.tick()
         self._judge(now_us)
         if self._keys is None:
@@ -303,9 +299,9 @@ class Peer:
 
     def _judge(self, now_us: int) -> None:
         last = max(self.last_media_us, self.reach.heard_us)
-        if now_us - last > GONE_AFTER_US or now_us - max(self.last_media_us, self._born_us) > NO_MEDIA_US:
+        if now_us - last > GONE_AFTER_US or now_us - max(self.last_media_us, self.born_us) > NO_MEDIA_US:
             self.become(PeerState.GONE, "silent")
-        elif self._keys is None and now_us - self._born_us > CONNECT_WITHIN_US:
+        elif self._keys is None and now_us - self.born_us > CONNECT_WITHIN_US:
             self.become(PeerState.GONE, "never connected")
         elif any(track.counters.restarts > MOST_RESTARTS for track in self.tracks):
             self.become(PeerState.GONE, "too many restarts")
@@ -330,7 +326,8 @@ class Peer:
             found["packets"] += track.counters.packets
             found["packets_lost"] += track.lost
             found["packets_recovered"] += track.recovered
-        return found | {"forged": self.counters.forged, "nacks": self.counters.nacks, "plis": self.counters.plis}
+        counters = self.counters
+        return found | {name: getattr(counters, name) for name in ("forged", "over_rate", "nacks", "plis")}
 
     async def close(self) -> None:
         """Frees the addresses, says goodbye, ends the handshake."""

@@ -1,7 +1,7 @@
-"""All recorder workers as one: which of them holds a peer or a take, and the calls across.
+"""All recorder workers as one: new peers go to the least loaded, every other call to the worker that holds its object.
 
 A `Supervisor` keeps each worker's process up; with no workers there is one inside this
-process. What a dead worker was writing is recovered from disk here.
+process. What a dead worker was writing is recovered from disk here. Who holds what is `holdings`'.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from recorder.channel import Channel, LocalChannel, refusal
+from recorder.holdings import HeldTake, Holdings
 from recorder.messages import (
     Arm,
     Call,
@@ -28,6 +30,8 @@ from recorder.messages import (
     EndReason,
     Event,
     NeverStarted,
+    OfferProblem,
+    OfferRefused,
     PeerChanged,
     PeerId,
     PeerState,
@@ -37,18 +41,17 @@ from recorder.messages import (
     Restart,
     Stats,
     Stop,
-    TakeEnding,
     TakeFinished,
     TakeId,
     TakeNotStarted,
     TakeResult,
-    TakeStarted,
     Verdict,
     Welcome,
     WorkerLost,
     WorkerUnavailable,
 )
 from recorder.recovery import recover, recover_take
+from recorder.retiring import retire, running
 from recorder.sidecar import read_result
 from recorder.supervisor import PoolError, Supervisor
 from recorder.worker import WorkerSettings
@@ -60,7 +63,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """How many workers, where they listen and what they may use. All limits are inclusive."""
+    """How many workers, where they listen and what they may use. All limits are inclusive.
+
+    `max_live` is of all workers together: each has its share, so that one's death takes no more than that along.
+    """
 
     run_dir: Path
     recordings_dir: Path
@@ -83,23 +89,15 @@ class PoolSettings:
             advertised_ips=self.advertised_ips,
             video_codecs=self.video_codecs,
             max_bitrate_bps=self.max_bitrate_bps,
-            max_live=max(1, self.max_live // max(1, self.workers)),
+            max_live=self._share(number),
             min_free_disk_bytes=self.min_free_disk_bytes,
         )
         settings = json.dumps(dataclasses.asdict(plain), sort_keys=True)
         return dataclasses.replace(plain, version=f"{self.version} {settings}")
 
-
-@dataclass(slots=True)
-class _Held:
-    """What the pool knows of a take that a worker holds."""
-
-    number: int
-    folder: Path
-    peer_id: PeerId
-    phase: str
-    confirmed: bool = True
-    """Named by the worker since the connection to it was made."""
+    def _share(self, number: int) -> int:
+        each, over = divmod(self.max_live, max(1, self.workers))
+        return each + (number < over)
 
 
 class Pool:
@@ -110,32 +108,37 @@ class Pool:
         self._events = events
         self._supervisors: dict[int, Supervisor] = {}
         self._local: LocalChannel | None = None
-        self._peers: dict[PeerId, int] = {}
-        self._held: dict[TakeId, _Held] = {}
+        self._holdings = Holdings()
 
     # Life.
 
     async def start(self) -> None:
         """Adopts running workers of this version, else starts them; recovers unlocked `.part` files.
 
+        Those of another version, and those there are too many of, end their takes first.
         After it returns, `takes` is what the workers hold now. What an adopted worker
         says again (`PeerChanged`, `TakeStarted`) comes as events. Raises PoolError.
         """
         settings = self._settings
         for folder in (settings.run_dir, settings.recordings_dir):
             await asyncio.to_thread(folder.mkdir, 0o700, True, True)
+        surplus = [number for number in running(settings.run_dir) if number >= settings.workers]
+        await asyncio.gather(*(retire(settings.run_dir, number) for number in surplus))
         if settings.workers == 0:
             await self._start_local()
         for number in range(settings.workers):
-            supervisor = Supervisor(settings.worker(number), settings.run_dir, self, self._from_worker)
-            self._supervisors[number] = supervisor
-            await supervisor.start()
+            events = partial(self._from_worker, number)
+            self._supervisors[number] = Supervisor(settings.worker(number), settings.run_dir, self, events)
+        starting = [supervisor.start() for supervisor in self._supervisors.values()]
+        for failed in await asyncio.gather(*starting, return_exceptions=True):
+            if failed is not None:
+                raise failed
         for result in await asyncio.to_thread(recover, settings.recordings_dir):
             log.info("take %s was recovered: %s", result.take_id, result.verdict)
 
     async def _start_local(self) -> None:
         try:
-            self._local = LocalChannel(self._settings.worker(0), self._from_worker)
+            self._local = LocalChannel(self._settings.worker(0), partial(self._from_worker, 0))
             await self._local.worker.start()
         except OSError as error:
             raise PoolError(f"UDP port {self._settings.udp_port}: {error}") from error
@@ -164,71 +167,51 @@ class Pool:
     # What supervisors say.
 
     def greeted(self, number: int, welcome: Welcome) -> None:
-        for held in self._held.values():
-            held.confirmed = held.confirmed and held.number != number
-        present = {PeerId(str(peer["peer_id"])) for peer in welcome.peers}
-        absent = [peer_id for peer_id, holder in self._peers.items() if holder == number and peer_id not in present]
-        self._peers |= dict.fromkeys(present, number)
-        for peer_id in absent:  # they left while nobody was connected
-            self._from_worker(PeerChanged(peer_id, PeerState.GONE, "left"))
-        for take in welcome.takes:
-            self._held[TakeId(str(take["take_id"]))] = _Held(
-                number, Path(str(take["folder"])), PeerId(str(take["peer_id"])), str(take["phase"])
-            )
+        for peer_id in self._holdings.greeted(number, welcome):
+            self._from_worker(number, PeerChanged(peer_id, PeerState.GONE, "left"))
 
     async def returned(self, number: int) -> None:
         """Says how the takes ended that the worker finished while nobody was connected to it."""
-        for take_id, held in list(self._held.items()):
-            if held.number != number or held.confirmed:
+        for take_id, held in self._holdings.takes_of(number):
+            if held.confirmed:
                 continue
             result = await asyncio.to_thread(read_result, held.folder, take_id)
             ended = TakeNotStarted(take_id, NeverStarted.WORKER_DIED) if result is None else TakeFinished(result)
-            self._from_worker(ended)
+            self._from_worker(number, ended)
 
     async def died(self, number: int) -> None:
         """Says what it took along: its peers, and its takes as far as they are on disk."""
-        peers = [peer_id for peer_id, holder in self._peers.items() if holder == number]
+        peers = self._holdings.peers_of(number)
         self._events(WorkerLost(number, [str(peer_id) for peer_id in peers]))
         for peer_id in peers:
-            self._from_worker(PeerChanged(peer_id, PeerState.GONE, "worker died"))
-        for take_id, held in [item for item in self._held.items() if item[1].number == number]:
+            self._from_worker(number, PeerChanged(peer_id, PeerState.GONE, "worker died"))
+        for take_id, held in self._holdings.takes_of(number):
             try:
                 result = await asyncio.to_thread(recover_take, held.folder, take_id)
             except (RecorderError, OSError):
                 log.exception("take %s could not be recovered now", take_id)
                 result = None
             if result is None and held.phase == "countdown":
-                self._from_worker(TakeNotStarted(take_id, NeverStarted.WORKER_DIED))
+                self._from_worker(number, TakeNotStarted(take_id, NeverStarted.WORKER_DIED))
             else:
                 lost = TakeResult(take_id, Verdict.FAILED, ["unreadable"], EndReason.WORKER_DIED)
-                self._from_worker(TakeFinished(result or lost))
+                self._from_worker(number, TakeFinished(result or lost))
 
-    def _from_worker(self, event: Event) -> None:
-        match event:
-            case PeerChanged() if event.state is PeerState.GONE:
-                self._peers.pop(event.peer_id, None)
-            case TakeStarted():
-                self._phase(event.take_id, "recording")
-            case TakeEnding():
-                self._phase(event.take_id, "ending")
-            case TakeNotStarted():
-                self._held.pop(event.take_id, None)
-            case TakeFinished():
-                self._held.pop(event.result.take_id, None)
-            case _:
-                pass
-        self._events(event)
-
-    def _phase(self, take_id: TakeId, phase: str) -> None:
-        if take_id in self._held:
-            self._held[take_id].phase = phase
+    def _from_worker(self, number: int, event: Event) -> None:
+        if self._holdings.heard(number, event):
+            self._events(event)
 
     # Calls.
 
     @property
     def takes(self) -> dict[TakeId, str]:
         """The takes that workers hold now, with their phase: countdown, recording or ending."""
-        return {take_id: held.phase for take_id, held in self._held.items()}
+        return {take_id: held.phase for take_id, held in self._holdings.takes.items()}
+
+    def worker_of(self, take_id: TakeId) -> int | None:
+        """The number of the worker that holds this take now."""
+        held = self._holdings.takes.get(take_id)
+        return None if held is None else held.number
 
     async def _call(self, number: int | None, message: Call) -> Reply:
         channel = self._channels().get(number) if number is not None else None
@@ -240,28 +223,40 @@ class Pool:
         return reply
 
     async def connect(self, peer_id: PeerId, offer_sdp: str, take_id: TakeId | None = None) -> Connected:
-        """A new peer; a take that records goes on with it. Raises OfferRefused, WorkerUnavailable."""
-        loads = dict.fromkeys(self._channels(), 0)
-        if not loads:
-            raise WorkerUnavailable("no worker is up")
-        for number in self._peers.values():
-            if number in loads:
-                loads[number] += 1
-        held = self._held.get(take_id) if take_id is not None else None
-        number = min(loads, key=loads.__getitem__) if held is None else held.number
-        self._peers[peer_id] = number
-        try:
-            reply = await self._call(number, Connect(peer_id, offer_sdp, take_id))
-        except RecorderError:
-            self._peers.pop(peer_id, None)
-            raise
-        if not isinstance(reply, Connected):
-            raise WorkerUnavailable("an answer of another kind")
-        return reply
+        """A new peer, at the worker that has the least to do; a take that records goes on with it, where that is.
+
+        One that is full or does not answer is passed over. Raises OfferRefused (BUSY: all are full), WorkerUnavailable.
+        """
+        held = self._holdings.takes.get(take_id) if take_id is not None else None
+        problem: RecorderError = WorkerUnavailable("no worker is up")
+        for number in self._least_loaded_first() if held is None else [held.number]:
+            self._holdings.peers[peer_id] = number
+            try:
+                reply = await self._call(number, Connect(peer_id, offer_sdp, take_id))
+            except OfferRefused as refused:
+                problem = refused
+                if refused.reason is not OfferProblem.BUSY:
+                    break
+            except RecorderError as unavailable:
+                problem = problem if isinstance(problem, OfferRefused) else unavailable
+            else:
+                if isinstance(reply, Connected):
+                    if held is not None:
+                        held.peer_id = peer_id
+                    return reply
+                problem = WorkerUnavailable("an answer of another kind")
+        self._holdings.peers.pop(peer_id, None)
+        raise problem
+
+    def _least_loaded_first(self) -> list[int]:
+        """The workers that are up; those that left a call unanswered come last."""
+        channels = self._channels()
+        loads = self._holdings.loads(channels)
+        return sorted(channels, key=lambda number: (channels[number].silent, loads[number], number))
 
     async def restart(self, peer_id: PeerId, offer_sdp: str) -> Connected:
         """The answer to an ICE restart. Raises OfferRefused, CallRefused (unknown peer), WorkerUnavailable."""
-        number = self._peers.get(peer_id)
+        number = self._holdings.peers.get(peer_id)
         if number is None:
             raise CallRefused(CallProblem.UNKNOWN_PEER)
         reply = await self._call(number, Restart(peer_id, offer_sdp))
@@ -271,30 +266,30 @@ class Pool:
 
     async def disconnect(self, peer_id: PeerId) -> None:
         """Idempotent; never raises for an unknown peer."""
-        number = self._peers.pop(peer_id, None)
+        number = self._holdings.peers.pop(peer_id, None)
         if number is not None:
             with contextlib.suppress(RecorderError):
                 await self._call(number, Disconnect(peer_id))
 
     async def arm(self, order: Arm) -> None:
         """Raises CallRefused, WorkerUnavailable; after the latter the worker may hold the take all the same."""
-        number = self._peers.get(order.peer_id)
+        number = self._holdings.peers.get(order.peer_id)
         if number is None:
             raise WorkerUnavailable("the peer is gone")
-        self._held[order.take_id] = _Held(number, Path(order.folder), order.peer_id, "countdown")
+        self._holdings.takes[order.take_id] = HeldTake(number, Path(order.folder), order.peer_id, "countdown")
         try:
             await self._call(number, order)
         except CallRefused:
-            self._held.pop(order.take_id, None)
+            self._holdings.takes.pop(order.take_id, None)
             raise
 
     async def stop_take(self, take_id: TakeId) -> None:
         """Raises CallRefused (unknown take), WorkerUnavailable."""
-        held = self._held.get(take_id)
+        held = self._holdings.takes.get(take_id)
         try:
             await self._call(held.number if held else None, Stop(take_id))
         except CallRefused:
-            self._held.pop(take_id, None)  # it never got there
+            self._holdings.takes.pop(take_id, None)  # it never got there
             raise
 
     async def counters(self) -> dict[int, dict[str, int]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from recorder.messages import (
     PeerState,
 )
 from recorder.peer import Peer
+from recorder.record_turns import RecordTurns
 from recorder.sdp import Offer, read_offer, write_answer
 from recorder.udp import SLOT_BYTES, UdpPort
 
@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 
 WAKE_S = 0.010
 WAKE_CONNECTING_S = 0.002
-HANDSHAKES_A_TURN = 2
-"""Each step of one costs milliseconds of CPU, between which media must be read."""
+MOST_CONNECTING = 100
+GIVES_WAY_AFTER_US = 10_000_000
+"""Who has not connected by then, for whatever reason, leaves a full worker to the next; its page tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,14 @@ class Roster:
         self.peers: dict[PeerId, Peer] = {}
         self._settings = settings
         self._changed = changed
-        self._wanting_hands: deque[Peer] = deque()
+        self._records = RecordTurns()
         self._ufrags: dict[str, Peer] = {}
         self.udp = UdpPort(settings.port, self, lambda: bool(self.peers), loop)
         self.slots = Slots(self.udp.block, SLOT_BYTES)
         self.udp.after_turn = self._after_turn
         self._counts = dict.fromkeys(
-            ("peers", "restarts", "frames", "nacks", "plis", "forged", "unknown_check", "packets", "packets_lost",
-             "packets_recovered"), 0)  # fmt: skip
+            ("peers", "restarts", "frames", "nacks", "plis", "forged", "over_rate", "unknown_check", "packets",
+             "packets_lost", "packets_recovered"), 0)  # fmt: skip
 
     def connect(self, peer_id: PeerId, offer: Offer, *, going_on: bool) -> tuple[Peer, str]:
         """A new peer and the answer to its offer. Raises OfferRefused.
@@ -77,7 +78,7 @@ class Roster:
         """
         if peer_id in self.peers:
             raise OfferRefused(OfferProblem.MALFORMED, "this peer is connected")
-        if len(self.peers) >= self._settings.max_live * (2 if going_on else 1):
+        if not self._has_room(going_on) and not self._make_room():
             raise OfferRefused(OfferProblem.BUSY)
         credentials = new_credentials(self._settings.number)
         peer = Peer(peer_id, offer, credentials, self, self._settings.max_bitrate_bps)
@@ -86,6 +87,21 @@ class Roster:
         self._counts["peers"] += 1
         self.udp.wake_every_s = WAKE_CONNECTING_S
         return peer, self._answer(offer, credentials)
+
+    def _has_room(self, going_on: bool) -> bool:
+        there = [peer for peer in self.peers.values() if peer.state is not PeerState.GONE]
+        connecting = sum(not peer.connected for peer in there)
+        return len(there) < self._settings.max_live * (2 if going_on else 1) and connecting < MOST_CONNECTING
+
+    def _make_room(self) -> bool:
+        """The oldest of those that do not get connected gives way, if that is long enough ago."""
+        for peer in self.peers.values():
+            if not peer.connected and peer.state is not PeerState.GONE:
+                if time.monotonic_ns() // 1000 - peer.born_us < GIVES_WAY_AFTER_US:
+                    return False
+                peer.become(PeerState.GONE, "made room")
+                return True
+        return False
 
     def restart(self, peer_id: PeerId, offer_sdp: str) -> tuple[Peer, str]:
         """The answer to an ICE restart of a peer that is here. Raises CallRefused, OfferRefused."""
@@ -114,6 +130,7 @@ class Roster:
     async def free(self, peer: Peer) -> None:
         if self.peers.pop(peer.peer_id, None) is None:
             return
+        self._records.forget(peer)
         for ufrag in peer.reach.ufrags:
             self._ufrags.pop(ufrag, None)
         figures = peer.figures()
@@ -136,7 +153,7 @@ class Roster:
     def dtls(self, record: bytes, peer_key: bytes) -> None:
         peer = self._at(peer_key)
         if peer is not None:
-            peer.record(record)
+            self._records.put(peer, record)
         else:
             self.udp.unknown_sender += 1
 
@@ -154,12 +171,8 @@ class Roster:
     def peer_changed(self, peer: Peer) -> None:
         self._changed(peer)
 
-    def wants_handshake(self, peer: Peer) -> None:
-        self._wanting_hands.append(peer)
-
     def _after_turn(self) -> None:
-        for _ in range(min(HANDSHAKES_A_TURN, len(self._wanting_hands))):
-            self._wanting_hands.popleft().shake_hands()
+        self._records.hand_on()
         if self.needy:
             now_ms = time.monotonic_ns() // 1_000_000
             for peer in list(self.needy):
@@ -194,4 +207,5 @@ class Roster:
             "errors": udp.errors,
             "send_errors": udp.send_errors,
             "largest_turn": udp.largest_turn,
+            "records_dropped": self._records.dropped,
         }

@@ -20,6 +20,7 @@ from typing import Protocol
 from recorder.channel import SocketChannel
 from recorder.control import EXIT_PORT, lock_is_free, lock_path
 from recorder.messages import Event, Hello, Quit, RecorderError, Welcome, WorkerUnavailable
+from recorder.retiring import retire
 from recorder.worker import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,17 @@ class Supervisor:
         await self._bring_up()
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name=f"worker {self.number}")
 
-    async def _open(self) -> SocketChannel:
-        """A connection; a `Welcome` on it makes it the one in use. Raises OSError, TimeoutError."""
-        return await SocketChannel.open(self._run_dir, self.number, self._events, self._greeted)
+    async def _greet(self) -> bool | None:
+        """Whether the worker welcomes us, and is the one in use then; None when nobody answers."""
+        with contextlib.suppress(OSError, TimeoutError):
+            channel = await SocketChannel.open(self._run_dir, self.number, self._events, self._greeted)
+            with contextlib.suppress(WorkerUnavailable):
+                welcome = isinstance(await channel.call(Hello(self._settings.version)), Welcome)
+                if not welcome:
+                    await channel.close()
+                return welcome
+            await channel.close()
+        return None
 
     def _greeted(self, channel: SocketChannel, welcome: Welcome) -> None:
         self.channel, self.pid, self.port = channel, welcome.pid, welcome.udp_port
@@ -76,16 +85,16 @@ class Supervisor:
 
     async def _bring_up(self) -> None:
         """Adopts a running worker, replaces one of another version or other settings, else starts one."""
-        with contextlib.suppress(OSError, TimeoutError, WorkerUnavailable):
-            channel = await self._open()
-            if isinstance(await channel.call(Hello(self._settings.version)), Welcome):
+        deadline = asyncio.get_running_loop().time() + RECONNECT_S
+        while not lock_is_free(self._run_dir, self.number):
+            welcome = await self._greet()
+            if welcome:
                 log.info("worker %d (process %d) goes on", self.number, self.pid)
                 return
-            log.info("worker %d has another version or settings: it ends its takes and is replaced", self.number)
-            with contextlib.suppress(WorkerUnavailable):
-                await channel.call(Quit())
-            await _until_closed(channel)
-            await channel.close()
+            if welcome is False or asyncio.get_running_loop().time() > deadline:
+                await retire(self._run_dir, self.number)
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
         await self._spawn()
 
     async def _spawn(self) -> None:
@@ -97,11 +106,8 @@ class Supervisor:
         )  # fmt: skip
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
         while True:
-            with contextlib.suppress(OSError, TimeoutError, WorkerUnavailable):
-                channel = await self._open()
-                if isinstance(await channel.call(Hello(self._settings.version)), Welcome):
-                    return
-                await channel.close()
+            if await self._greet():
+                return
             if process.returncode is not None:
                 raise PoolError(self._why_not(process.returncode))
             if asyncio.get_running_loop().time() > deadline:
@@ -147,12 +153,9 @@ class Supervisor:
         """Whether the worker behind a broken connection goes on; one that lives but never answers is killed."""
         deadline = asyncio.get_running_loop().time() + RECONNECT_S
         while self._lives():
-            with contextlib.suppress(OSError, TimeoutError, WorkerUnavailable):
-                channel = await self._open()
-                if isinstance(await channel.call(Hello(self._settings.version)), Welcome):
-                    log.warning("the connection to worker %d broke and was made again", self.number)
-                    return True
-                await channel.close()
+            if await self._greet():
+                log.warning("the connection to worker %d broke and was made again", self.number)
+                return True
             if asyncio.get_running_loop().time() > deadline:
                 log.error("worker %d lives but does not answer; it is killed", self.number)
                 with contextlib.suppress(ProcessLookupError):

@@ -169,11 +169,14 @@ class Take:
     # Outages.
 
     def say_again(self, now_us: int) -> None:
-        """For a server that adopts the worker: that it records, and since when nothing arrives."""
+        """For a server that adopts the worker: that it records, and how the last outage stands."""
         if self.started_unix_ms:
             self._emit(TakeStarted(self.order.take_id, self.started_unix_ms, self.order.limit_ms))
-        if self.phase is Phase.RECORDING:
-            self._say_outage(now_us)
+        if self.phase is not Phase.RECORDING:
+            return
+        self._say_outage(now_us)
+        if self._clock.outages and self._clock.outage_began_us is None:
+            self._outage_ended(self._clock.last_outage_us, now_us)
 
     def _say_outage(self, now_us: int) -> None:
         began_us = self._clock.outage_began_us

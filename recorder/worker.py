@@ -13,10 +13,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
-from recorder.finish import finish
+from recorder.finishers import Finishers
 from recorder.messages import (
     Arm,
     Call,
@@ -62,8 +62,7 @@ log = logging.getLogger(__name__)
 FEEDBACK_EVERY_S = 0.1
 TAKE_TICK_S = 0.02
 DISK_LOOK_S = 2.0
-FINISHERS = 2
-FINISH_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
 
 
 class Worker:
@@ -79,7 +78,7 @@ class Worker:
         self._takes: dict[TakeId, Take] = {}
         self._rejoins: dict[TakeId, Rejoin] = {}
         self._writer = Writer()
-        self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix="finish")
+        self._finishers = Finishers()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.Task[None]] = []
         self._free_bytes = 0
@@ -107,7 +106,7 @@ class Worker:
         for take in list(self._takes.values()):
             take.end(EndReason.ABANDONED_BY_SERVER, now_us)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISH_TIMEOUT_S):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
                 while self._takes or self._tasks:
                     await asyncio.wait([*self._tasks, self._loop.create_task(asyncio.sleep(TAKE_TICK_S))],
                                        return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
@@ -118,7 +117,7 @@ class Worker:
             await self.roster.free(peer)
         self.udp.close()
         await asyncio.to_thread(self._writer.close)
-        self._finishers.shutdown(wait=False)
+        self._finishers.close()
 
     # Calls.
 
@@ -297,18 +296,15 @@ class Worker:
         else:
             self._own(self._finish(take, take.mux.close()))
 
-    async def _finish(self, take: Take, closing: object) -> None:
+    async def _finish(self, take: Take, closing: Future[MuxClosed]) -> None:
         """Closes, verifies and reports a take; whatever happens, a result is reported."""
         order = take.order
         try:
-            closed: MuxClosed = await asyncio.wait_for(asyncio.wrap_future(closing), FINISH_TIMEOUT_S)  # type: ignore[arg-type]
-            if closed.fault is not None:
-                log.warning("take %s: %s %s", order.take_id, closed.fault, closed.fault_detail)
-            facts = take.facts(closed.written, take.elapsed_us(_now_us()) // 1000, _unix_ms())
-            finishing = self._loop.run_in_executor(
-                self._finishers, finish, Path(order.folder), order.take_id, facts, closed.lock
+            result = await self._finishers.finish(
+                order,
+                closing,
+                lambda closed: take.facts(closed.written, take.elapsed_us(_now_us()) // 1000, _unix_ms()),
             )
-            result = await asyncio.wait_for(asyncio.shield(finishing), FINISH_TIMEOUT_S)
         except Exception:
             log.exception("take %s could not be finished", order.take_id)
             result = TakeResult(order.take_id, Verdict.FAILED, ["unreadable"], EndReason.FAULT)

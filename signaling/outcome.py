@@ -190,10 +190,17 @@ def outage_began(step: Step, take_id: TakeId, at_unix_ms: int, grace_ms: int) ->
 
 
 def outage_ended(step: Step, take_id: TakeId, outage_ms: int, remaining_ms: int) -> None:
-    """Packets arrive again."""
+    """Packets arrive again. Said again, it changes nothing."""
     began_ms = step.answer.outage_at_ms
-    ended_ms = None if began_ms is None else began_ms + outage_ms
-    step.note(LedgerKind.OUTAGE_ENDED, at_ms=ended_ms, take=take_id, outage_ms=outage_ms, remaining_ms=remaining_ms)
+    if began_ms is None:
+        return
+    step.note(
+        LedgerKind.OUTAGE_ENDED,
+        at_ms=began_ms + outage_ms,
+        take=take_id,
+        outage_ms=outage_ms,
+        remaining_ms=remaining_ms,
+    )
     step.move(outage_at_ms=None)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recorder.dtls import Certificate
 from recorder.ice import Credentials
 from recorder.messages import PeerId, PeerState
-from recorder.peer import MOST_RESTARTS, PACKETS_A_TICK, Peer
+from recorder.peer import MOST_PACKETS_AT_ONCE, MOST_RESTARTS, PACKETS_A_TICK, Peer
 from recorder.sdp import read_offer
 from recorder.streams import MOST_STREAMS
 from recorder.track import Track
@@ -43,8 +43,6 @@ class Home:
 
     def peer_changed(self, peer: Peer) -> None:
         self.changes.append(peer.state)
-
-    def wants_handshake(self, peer: Peer) -> None: ...
 
     def peer(self) -> Peer:
         made = Peer(PeerId("peer"), read_offer(CHROMIUM, ("vp8",)), OURS, self, 2_500_000)
@@ -115,19 +113,32 @@ async def test_a_peer_that_jumps_and_jumps_is_ended(home: Home) -> None:
     assert (peer.state, peer.detail) == (PeerState.GONE, "too many restarts")
 
 
-async def test_a_flood_is_cut_at_the_rate_of_a_tick(home: Home) -> None:
+async def test_a_flood_is_cut_at_what_a_stall_may_let_arrive_and_then_at_the_rate_of_a_tick(home: Home) -> None:
     peer = home.peer()
-    for number in range(PACKETS_A_TICK + 500):
+    assert peer.video is not None
+    for number in range(MOST_PACKETS_AT_ONCE + 500):
         home.deliver(peer, packet(VIDEO, number, 0, 1))
     assert peer.counters.over_rate == 500
-    assert peer.video is not None and peer.video.counters.packets == PACKETS_A_TICK
+    assert peer.video.counters.packets == MOST_PACKETS_AT_ONCE
+    for _ in range(5):
+        peer.tick(time.monotonic_ns() // 1000)
+        for number in range(PACKETS_A_TICK + 100):
+            home.deliver(peer, packet(VIDEO, MOST_PACKETS_AT_ONCE + number, 0, 1))
+    assert peer.counters.over_rate == 1000
+    assert peer.video.counters.packets == MOST_PACKETS_AT_ONCE + 5 * PACKETS_A_TICK
+
+
+async def test_a_high_bitrate_may_have_as_many_packets_as_it_needs(home: Home) -> None:
+    peer = Peer(PeerId("peer"), read_offer(CHROMIUM, ("vp8",)), OURS, home, 20_000_000)
+    a_tick_at_1200_bytes = 20_000_000 / 8 / 1200 / 10
+    assert peer._packets_a_tick >= 4 * a_tick_at_1200_bytes
 
 
 async def test_a_retransmission_that_comes_too_late_restarts_nothing(home: Home) -> None:
     peer = home.peer()
     assert peer.video is not None
     for number in range(3000):
-        if number % 1500 == 0:
+        if number % PACKETS_A_TICK == 0:
             peer.tick(time.monotonic_ns() // 1000)
         home.deliver(peer, packet(VIDEO, number, number * 3000, 1))
     home.deliver(peer, packet(RTX, 1, 300, 9, b"\x00\x64" + b"\x10\x00"))

@@ -114,12 +114,12 @@ async def test_a_connection_that_goes_on_with_a_take_is_made_by_the_worker_that_
     try:
         await pool.connect(PEER, CHROMIUM)
         await pool.arm(made.order())
-        holder = pool._peers[PEER]
+        holder = pool._holdings.peers[PEER]
         await pool.connect(PeerId("second"), CHROMIUM)
-        assert pool._peers[PeerId("second")] != holder, "the other one had less to do"
+        assert pool._holdings.peers[PeerId("second")] != holder, "the other one had less to do"
         await pool.connect(PeerId("third"), CHROMIUM)
         await pool.connect(PeerId("back"), CHROMIUM, TAKE)
-        assert pool._peers[PeerId("back")] == holder
+        assert pool._holdings.peers[PeerId("back")] == holder
         assert (await pool.restart(PEER, CHROMIUM.replace("4ZcD", "5ZcD"))).has_video
         with pytest.raises(CallRefused):
             await pool.restart(PeerId("nobody"), CHROMIUM)
