@@ -19,10 +19,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.fault_flood import flood
 from tests.bench.fault_garbage import garbage
 from tests.bench.fault_kill import kills
 from tests.bench.fault_load import crowd, many
 from tests.bench.fault_network import bursts, random_loss
+from tests.bench.fault_workers import one_worker_dies
 from tests.bench.finding import Figure, Finding
 from tests.bench.measure import ROOT
 
@@ -34,6 +36,8 @@ CASES: dict[str, Case] = {
     "bursts_unanswered": partial(bursts, answered=False),
     "kill": kills,
     "garbage": garbage,
+    "flood": flood,
+    "workers": one_worker_dies,
     "many": many,
     "crowd": crowd,
 }
@@ -43,7 +47,9 @@ SHORT: dict[str, Case] = {
     "bursts": partial(bursts, streams=2, seconds=4, every_s=1.5),
     "bursts_unanswered": partial(bursts, streams=2, seconds=4, every_s=1.5, answered=False),
     "kill": partial(kills, times=2, within_s=1.0),
-    "garbage": partial(garbage, datagrams=40_000, streams=2, chunk=4_000),
+    "garbage": partial(garbage, datagrams=40_000, a_second=25_000, streams=2, chunk=4_000),
+    "flood": partial(flood, seconds=1.0, streams=2, calm_s=0.3),
+    "workers": partial(one_worker_dies, workers=3, streams=6, calm_s=0.3),
     "many": partial(many, streams=10, seconds=4),
     "crowd": partial(crowd, arriving=15, running=2, within_s=0.3, calm_s=1.0),
 }

@@ -36,12 +36,13 @@ def client_hello() -> bytes:
 class Intruder:
     """A peer of the server that has an address there and no good intentions."""
 
-    def __init__(self, front_url: str, dice: random.Random) -> None:
+    def __init__(self, front_url: str, dice: random.Random, offer: str = CHROMIUM) -> None:
         self._url, self._dice = front_url, dice
         self.take_id = f"intruder-{uuid.uuid4().hex[:12]}"
-        answer = call("POST", f"{front_url}?take={self.take_id}", CHROMIUM.encode()).decode()
+        answer = call("POST", f"{front_url}?take={self.take_id}", offer.encode()).decode()
         self.ufrag = _only(r"a=ice-ufrag:(\S+)", answer)
         self._password = _only(r"a=ice-pwd:(\S+)", answer)
+        self.fingerprint = _only(r"a=fingerprint:sha-256 (\S+)", answer)
         self.port = int(_only(r"a=candidate:\S+ 1 udp \d+ \S+ (\d+) typ host", answer))
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", self.port))

@@ -202,5 +202,6 @@ def post(port: int, path: str) -> Any:
 
 
 def state(port: int) -> Any:
-    """What the WHIP front knows: {"pid", "counters", "takes": {take_id: {"started_unix_ms", "safe_ms", "result"}}}."""
+    """What the WHIP front knows: {"pid" and "pids" by number, "counters" of all workers,
+    "takes": {take_id: {"started_unix_ms", "safe_ms", "result", "worker" by number}}}."""
     return json.loads(call("GET", f"http://127.0.0.1:{port}/state"))

@@ -52,3 +52,15 @@ def test_garbage_on_the_port_disturbs_nobody(tmp_path: Path) -> None:
 def test_no_frame_is_missing_however_many_come(tmp_path: Path, case: str) -> None:
     finding = SHORT[case](tmp_path)
     assert broken(finding) == [], finding.notes
+
+
+def test_a_worker_that_dies_touches_its_own_takes_alone(tmp_path: Path) -> None:
+    finding = SHORT["workers"](tmp_path)
+    assert broken(finding) == [], finding.notes
+    assert finding.notes["takes_of_the_dead"] == 2
+
+
+def test_bad_peers_hold_up_no_other(tmp_path: Path) -> None:
+    finding = SHORT["flood"](tmp_path)
+    assert broken(finding) == [], finding.notes
+    assert finding.notes["records_dropped"] > 0

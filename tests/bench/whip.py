@@ -1,6 +1,6 @@
 """A small WHIP front (RFC 9725) for the recorder, for load alone: every peer is recorded from its first key frame.
 
-`python -m tests.bench.whip --folder DIR [--port 8099]` prints READY and the worker's process id.
+`python -m tests.bench.whip --folder DIR [--port 8099] [--workers 1]` prints READY and the first worker's process id.
 POST /whip?take=NAME with an offer answers it; DELETE /whip/NAME sends the peer away. GET /state says
 what is known of every take; POST /finish ends them all and returns their results. Both are JSON.
 """
@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import logging
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,14 @@ class Running:
 class Front:
     """`takes` holds every take that was armed, and those a former front left running."""
 
-    def __init__(self, folder: Path, udp_port: int, advertised_ips: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, udp_port: int, advertised_ips: tuple[str, ...], workers: int = 1) -> None:
         self.folder = folder
         self.pool = Pool(
             PoolSettings(
                 run_dir=folder / "run",
                 recordings_dir=folder / "recordings",
                 version="bench",
-                workers=1,
+                workers=workers,
                 udp_port=udp_port,
                 advertised_ips=advertised_ips,
                 video_codecs=("vp8", "h264"),
@@ -108,12 +109,21 @@ class Front:
         return web.json_response({})
 
     async def state(self, _: web.Request) -> web.Response:
-        counters = await self.pool.counters()
         takes = {take_id: dataclasses.asdict(take) for take_id, take in self.takes.items()}
-        return web.json_response({"pid": self.pool.process_ids[0], "takes": takes, "counters": counters.get(0, {})})
+        for take_id, take in takes.items():
+            take["worker"] = self.pool.worker_of(take_id)
+        pids = self.pool.process_ids
+        return web.json_response({"pid": pids[0], "pids": pids, "takes": takes, "counters": await self._counters()})
+
+    async def _counters(self) -> dict[str, int]:
+        """Of all workers together."""
+        together: Counter[str] = Counter()
+        for counters in (await self.pool.counters()).values():
+            together.update(counters)
+        return together
 
     async def finish(self, _: web.Request) -> web.Response:
-        counters = await self.pool.counters()
+        counters = await self._counters()
         for take_id in [take_id for take_id, take in self.takes.items() if take.result is None]:
             with contextlib.suppress(RecorderError):  # its worker died: what is left of it is told by an event
                 await self.pool.stop_take(take_id)
@@ -121,7 +131,7 @@ class Front:
             while any(take.result is None for take in self.takes.values()):
                 await asyncio.sleep(0.05)
         results = [take.result for take in self.takes.values()]
-        return web.json_response({"takes": results, "counters": counters.get(0, {})})
+        return web.json_response({"takes": results, "counters": counters})
 
 
 async def serve(front: Front, port: int) -> None:
@@ -151,12 +161,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--udp-port", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--ip", action="append", default=[], help="advertise this address, not every interface's")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
 
     async def run() -> None:
-        await serve(Front(arguments.folder, arguments.udp_port, tuple(arguments.ip)), arguments.port)
+        front = Front(arguments.folder, arguments.udp_port, tuple(arguments.ip), arguments.workers)
+        await serve(front, arguments.port)
 
     try:
         asyncio.run(run())
