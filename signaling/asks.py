@@ -72,6 +72,7 @@ class Asks:
                 refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
                 if refused is None:
                     self._link.offer(page, ask)
+                    self._tabs.pressed(page)  # no page turns its camera on without one
                 return refused
             case Restart():
                 return refusal_by_status(self._conduct.status) or self._link.restart(page, ask)

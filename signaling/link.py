@@ -111,6 +111,7 @@ class Link:
         self._release = release
         self._recording = recording
         self._peer: _Peer | None = None
+        self._tab: str | None = None
         self._connecting: PeerId | None = None
         self._early: PeerState | None = None
         self._next: tuple[Page, Offer] | None = None
@@ -122,8 +123,8 @@ class Link:
 
     @property
     def tab(self) -> str | None:
-        """The page that made the connection."""
-        return self._peer.tab if self._peer else None
+        """The page that made the connection, or the last one there was."""
+        return self._tab
 
     @property
     def live(self) -> bool:
@@ -188,7 +189,7 @@ class Link:
             return False
         if self._peer is not None:
             self._free(self._peer.id)
-        state = early or PeerState.CONNECTING
+        state, self._tab = early or PeerState.CONNECTING, done.page.tab
         self._peer = _Peer(done.peer_id, done.page.tab, done.connected.has_video, state)
         done.page.tell(Answer(done.connected.answer_sdp, done.number))
         if state is PeerState.GONE:

@@ -158,7 +158,8 @@ class LiveSession:
                 await self._take_event(item)
 
     def _attach(self, page: Page) -> None:
-        self._tabs.attach(page, recording=self._conduct.running is not None, holder=self._holder())
+        running = self._conduct.running is not None
+        self._tabs.attach(page, recording=running, holder=self._holder(), recorder=self._link.tab if running else None)
         self._changed = True
 
     def _detach(self, page: Page) -> None:
@@ -261,7 +262,7 @@ class LiveSession:
     def _state(self, *, elsewhere: bool = False) -> State:
         live = view.Live(
             media=self._link.media,
-            audio_only=self._link.audio_only,
+            audio_only=self._link.audio_only or self._without_picture(),
             remaining_ms=self._recording.clock.left_ms(self._around.clock.monotonic()),
             stalled=self._recording.clock.stalled,
             sending=self._submission.state,
@@ -276,6 +277,11 @@ class LiveSession:
             now_ms=self._around.clock.wall_ms(),
             elsewhere=elsewhere,
         )
+
+    def _without_picture(self) -> bool:
+        """The recording waits for a connection, and goes on with sound alone as it began."""
+        waits = self._conduct.recording is not None and self._link.peer_id is None
+        return waits and self._conduct.record.invitation.audio_only
 
     def _done(self) -> bool:
         if self._tabs or len(self._inbox) or self._conduct.waits_for_database or self._conduct.busy is not None:

@@ -25,17 +25,19 @@ class Tabs:
     """At most two pages: the owner, and one that waits while the owner records.
 
     `holder` is the tab whose camera a running take records, as long as its media flow: while there is one, no other
-    tab becomes the owner without a press, though the holder's socket may be away.
+    tab becomes the owner without a press, though the holder's socket may be away. `recorder` is the same tab whether
+    they flow or not: one that moved up without a press gives its seat back to it.
     """
 
     def __init__(self) -> None:
         self.owner: Page | None = None
         self.waiting: Page | None = None
+        self._pressed: str | None = None
 
     def __bool__(self) -> bool:
         return self.owner is not None or self.waiting is not None
 
-    def attach(self, page: Page, *, recording: bool, holder: str | None) -> None:
+    def attach(self, page: Page, *, recording: bool, holder: str | None, recorder: str | None = None) -> None:
         """A page said hello. With the owner's own `tab` it is the owner on a new socket."""
         if self.owner is not None and self.owner.tab == page.tab:
             self.owner.close(CloseCode.SUPERSEDED)
@@ -46,6 +48,8 @@ class Tabs:
             if self.waiting is not None:
                 _supersede(self.waiting)
             self.waiting = page
+            if self.owner is not None and page.tab == recorder and self.owner.tab != self._pressed:
+                self.owner, self.waiting = page, self.owner
         else:
             self._replace(page)
 
@@ -54,7 +58,12 @@ class Tabs:
         if self.waiting is not page:
             return False
         self._replace(page)
+        self.pressed(page)
         return True
+
+    def pressed(self, page: Page) -> None:
+        """Somebody pressed in this page: its tab keeps the recording, whichever other one comes back."""
+        self._pressed = page.tab
 
     def detach(self, page: Page) -> bool:
         """The page's socket is closed. False when the page did not count any more."""
@@ -83,7 +92,7 @@ class Tabs:
         for other in (self.owner, self.waiting):
             if other is not None and other is not page:
                 _supersede(other)
-        self.owner, self.waiting = page, None
+        self.owner, self.waiting, self._pressed = page, None, None
 
 
 def _supersede(page: Page) -> None:

@@ -143,3 +143,15 @@ async def test_a_restart_that_the_recorder_refuses_leaves_the_connection_as_it_i
     await until(lambda: page.errors)
     assert page.errors == ["offer_malformed"]
     assert page.state.media == "live"
+
+
+async def test_a_recording_of_sound_alone_is_told_as_one_while_it_waits_for_a_connection(room: Room) -> None:
+    await room.furnish(audio_only=True)
+    room.recorders.audio_only = True
+    page = await room.with_camera()
+    await room.record(page)
+    room.camera_gone()
+    await room.settled()
+    assert page.state.media == "none" and page.state.audio_only
+    page = await room.join("tab-two-2")
+    assert page.state.audio_only, "so that Continue asks for the microphone alone"

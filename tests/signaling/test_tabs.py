@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from recorder.messages import EndReason, PeerState
 from signaling.messages import Offer, Stop, TakeOver
-from tests.signaling.room import OPEN, Room, until
+from tests.signaling.room import OPEN, FakePage, Room, until
 
 
 async def test_after_a_reload_the_recording_is_shown_stalled_and_can_be_stopped_and_kept(room: Room) -> None:
@@ -119,3 +121,54 @@ async def test_the_same_page_on_a_new_socket_goes_on_in_the_middle_of_a_recordin
     assert again.question(OPEN).state == "recording"
     assert again.state.media == "live"
     assert not again.state.elsewhere
+
+
+async def moved_up(room: Room) -> tuple[FakePage, FakePage]:
+    """The recording tab, whose network is away, and another that counts meanwhile though nobody pressed in it."""
+    await room.furnish()
+    old = await room.with_camera()
+    await room.record(old)
+    new = await room.join("tab-two-2")
+    await room.leave(old)
+    room.recorders.everybody(PeerState.STALLED)
+    room.recorders.outage()
+    await until(lambda: not new.state.elsewhere)
+    return old, new
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_recording_tab_that_comes_back_has_its_seat_again(room: Room, gone: bool) -> None:
+    old, new = await moved_up(room)
+    if gone:
+        room.camera_gone()
+        await room.settled()
+    again = await room.join(old.tab)
+    assert not again.state.elsewhere and "stop" in again.question(OPEN).actions
+    assert new.state.elsewhere and not new.superseded
+    await room.ask(new, TakeOver())
+    assert not new.state.elsewhere and again.superseded
+
+
+async def test_a_tab_that_only_looks_on_does_not_get_the_seat_by_coming_again(room: Room) -> None:
+    _, new = await moved_up(room)
+    third = await room.join("tab-three-3")
+    assert third.state.elsewhere and not new.state.elsewhere
+
+
+@pytest.mark.parametrize("press", [TakeOver(), Offer("v=0", 1)])
+async def test_a_tab_in_which_somebody_pressed_keeps_the_recording(room: Room, press: TakeOver | Offer) -> None:
+    if isinstance(press, TakeOver):
+        await room.furnish()
+        old = await room.with_camera()
+        await room.record(old)
+        new = await room.join("tab-two-2")
+    else:
+        old, new = await moved_up(room)
+        room.recorders.hold_offers = asyncio.Event()
+    await room.ask(new, press)
+    again = await room.join(old.tab)
+    assert again.state.elsewhere and not new.state.elsewhere
+    if room.recorders.hold_offers is not None:
+        room.recorders.hold_offers.set()
+    await room.settled()
+    assert new.errors == []

@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CANDIDATE = ROOT / "web" / "static" / "js" / "candidate"
 RECRUITER = ROOT / "web" / "static" / "js" / "recruiter"
@@ -281,3 +283,68 @@ def test_a_running_recording_offers_to_continue_or_to_keep_when_the_camera_is_of
         [[["stop", True]], True, True],
         [[["go-on", True], ["stop", True]], True, False],
     ]
+
+
+def test_a_socket_that_fell_silent_in_a_recording_is_dead_in_an_outage_too() -> None:
+    script = """
+    const { fellSilent } = await import("./phase.js");
+    const silent = (state, progress, ms, stalled = false) => fellSilent({ state, stalled }, progress, ms);
+    const progress = { remaining_ms: 1000 };
+    const result = [
+      silent("recording", progress, 6001), silent("recording", progress, 6001, true),
+      silent("recording", progress, 5999, true), silent("recording", null, 6001), silent("seen", progress, 6001),
+    ];
+    """
+    assert run(script) == [True, True, False, False, False]
+
+
+def test_a_running_answer_goes_on_as_it_began() -> None:
+    script = """
+    const { goesOnWith } = await import("./phase.js");
+    const result = [goesOnWith({ audio_only: true }), goesOnWith({ audio_only: false }), goesOnWith(null)];
+    """
+    assert run(script) == [{"soundOnly": True}, {"soundOnly": False}, {"soundOnly": False}]
+
+
+WITH_CAMERA = """
+globalThis.window = globalThis;
+window.isSecureContext = true;
+globalThis.AudioContext = class {
+  resume() {} close() {} createAnalyser() { return {}; } createMediaStreamSource() { return { connect() {} }; }
+};
+const track = { kind: "audio", stopped: false, getSettings: () => ({}), stop() { this.stopped = true; } };
+Object.defineProperty(navigator, "mediaDevices", { value: { getUserMedia: async () => ({
+  getTracks: () => [track], getVideoTracks: () => [], getAudioTracks: () => [track],
+}) } });
+const { Camera } = await import("./camera.js");
+const to = { mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]), mayRestart: () => true,
+  restart: (sdp, number) => restarts.push(number), takeRuns: () => true, changed: () => {}, devices: () => {} };
+"""
+
+
+@pytest.mark.parametrize("about", ["restart", "offer"])
+def test_a_refused_restart_makes_way_for_a_new_connection_and_the_camera_stays_on(about: str) -> None:
+    script = """
+    const camera = new Camera({ iceServers: [], maxBitrateBps: 1000 }, to);
+    await camera.open();
+    await due(0);
+    const mine = peers.at(-1), before = peers.length;
+    await camera.publisher.accept("answer", 1);
+    becomes(mine, "connected");
+    if (ABOUT === "restart") {
+      becomes(mine, "failed");
+      await due(0);
+      camera.restartRefused(2);
+      await due(500);
+    } else {
+      await camera.publisher.connect();
+      camera.offerRefused("offer_malformed", 2);
+      await due(500);
+    }
+    const result = { standing: camera.standing, stopped: track.stopped, more: peers.length - before };
+    """
+    found = run(PRETENDED + WITH_RESTART + WITH_CAMERA + script.replace("ABOUT", json.dumps(about)))
+    if about == "restart":
+        assert found == {"standing": "on", "stopped": False, "more": 1}
+    else:  # nothing would be different a second time: in a recording that is for a press to decide
+        assert found == {"standing": "off", "stopped": True, "more": 1}

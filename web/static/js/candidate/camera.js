@@ -118,6 +118,14 @@ export class Camera {
   }
 
   /**
+   * The server refused a restart of ours: a new connection takes its place, and there is nothing to say.
+   * @param {number | null} number
+   */
+  restartRefused(number) {
+    this.publisher.refused(number, true);
+  }
+
+  /**
    * The server refused an offer of ours; false when that was not the newest, and so is nobody's concern.
    * @param {string} code
    * @param {number | null} number

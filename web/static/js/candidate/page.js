@@ -5,7 +5,7 @@
 
 import { Camera } from "./camera.js";
 import { Clocks } from "./clock.js";
-import { after, countsDown, held, settled, takeRuns } from "./phase.js";
+import { after, countsDown, fellSilent, goesOnWith, held, settled, takeRuns } from "./phase.js";
 import { Signalling } from "./signalling.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
@@ -18,8 +18,6 @@ import { part } from "./view_question.js";
 /** @typedef {import("./view_frame.js").Shown} Shown */
 
 const TICK_MS = 100;
-/** While recording the server tells something every second; after this long the socket is dead. */
-const SILENCE_MS = 6000;
 /** Refusals that the page settles by itself. */
 const UNSAID = new Set(["take_running", "offer_replaced", "connection_gone"]);
 
@@ -104,9 +102,11 @@ class Page {
         this.clocks.answer.correct(message.remaining_ms, !this.#current()?.stalled);
         break;
       case "error":
-        if (message.about === "offer" || message.about === "restart") {
-          if (!this.camera.offerRefused(message.code, message.number)) break;
+        if (message.about === "restart") {
+          this.camera.restartRefused(message.number);
+          break;
         }
+        if (message.about === "offer" && !this.camera.offerRefused(message.code, message.number)) break;
         if (message.about === "send" || message.about === "confirm") this.view.review.closeDialogs();
         if (!UNSAID.has(message.code)) this.#refuse(message.message);
         break;
@@ -161,8 +161,10 @@ class Page {
     switch (press) {
       case "get-ready":
       case "respond":
-      case "go-on":
         void this.camera.open();
+        break;
+      case "go-on":
+        void this.camera.open(goesOnWith(this.state));
         break;
       case "sound-only":
         void this.camera.open({ soundOnly: true });
@@ -267,10 +269,7 @@ class Page {
     const question = this.#current();
     if (!question) return;
     this.view.tick(question, this.progress);
-    const silentMs = performance.now() - this.heardAtMs;
-    if (question.state === "recording" && !question.stalled && this.progress && silentMs > SILENCE_MS) {
-      this.signalling.lost();
-    }
+    if (fellSilent(question, this.progress, performance.now() - this.heardAtMs)) this.signalling.lost();
   }
 
   // Small facts.

@@ -20,6 +20,9 @@
  * }} Plan `buttons` maps each shown button to whether it can be pressed.
  */
 
+/** While recording the server tells something every second, in an outage too; after this long the socket is dead. */
+const SILENCE_MS = 6000;
+
 /** States in which the candidate stays with one question until it is done. */
 const HELD = new Set(["thinking", "countdown", "recording", "saving"]);
 
@@ -36,6 +39,21 @@ export function settled(question) {
 /** A countdown or a recording runs. @param {State | null} state */
 export function takeRuns(state) {
   return state?.questions.some((question) => question.state === "countdown" || question.state === "recording") ?? false;
+}
+
+/**
+ * The socket is dead, though nobody closed it: the server would have told of this recording again.
+ * @param {Question} question
+ * @param {import("./messages.js").Progress | null} progress the last word of the recording, or null before the first
+ * @param {number} silentMs since the server told anything
+ */
+export function fellSilent(question, progress, silentMs) {
+  return question.state === "recording" && progress !== null && silentMs > SILENCE_MS;
+}
+
+/** How a running answer goes on after "Continue": as it began, with a picture or without. @param {State | null} state */
+export function goesOnWith(state) {
+  return { soundOnly: state?.audio_only ?? false };
 }
 
 /** No other connection is taken now. @param {State | null} state */
