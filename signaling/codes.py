@@ -136,7 +136,7 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.NO_AUDIO_CODEC: "Your browser offers no sound format that can be recorded. Try another browser.",
     ErrorCode.NO_MEDIA: "Your browser offers neither camera nor microphone. Check them and try again.",
     ErrorCode.NOT_SECURE: "Your browser's offer is not encrypted. Try another browser.",
-    ErrorCode.RECORDER_BUSY: "The server is recording as many people as it can. Try again in a few minutes.",
+    ErrorCode.RECORDER_BUSY: "The server is busy. Nothing is charged: stay on this page, or try again in a minute.",
     ErrorCode.RECORDER_UNAVAILABLE: "The recorder does not answer. Try again in a moment.",
     ErrorCode.BUSY: "The server is busy with what you asked before. Try again in a moment.",
     ErrorCode.FLOOD: "This page asks too much too fast. Wait a few seconds and reload it.",

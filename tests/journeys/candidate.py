@@ -115,14 +115,14 @@ class Candidate:
         self.press("Stop")
         self.phase("answered")
 
+    def safe_s(self) -> int:
+        """How many seconds of the take are on the server's disk, as the page says."""
+        found = re.search(r"(\d+) s", self.at("safe").inner_text())
+        return int(found[1]) if found else 0
+
     def until_safe(self, seconds: float) -> None:
         """Waits until the page says that at least so much of the take is on the server's disk."""
-
-        def safe_s() -> int:
-            found = re.search(r"(\d+) s", self.at("safe").inner_text())
-            return int(found[1]) if found else 0
-
-        until(lambda: safe_s() >= seconds, seconds + 15, f"{seconds} s are safe")
+        until(lambda: self.safe_s() >= seconds, seconds + 15, f"{seconds} s are safe")
 
     def figures(self) -> list[dict[str, Any]]:
         """What the browser says it sent, one entry a connection."""

@@ -79,6 +79,26 @@ async def test_a_recorder_that_is_full_charges_nothing_but_a_page_that_does_not_
     assert page.question(TIMED).notice == "wait_missed"
 
 
+async def test_a_page_that_keeps_trying_a_full_recorder_is_never_charged_and_goes_on_when_there_is_room(
+    room: Room,
+) -> None:
+    await room.furnish()
+    page = await room.with_camera()
+    before = page.question(TIMED).attempts_left
+    await room.ask(page, Reveal(room.questions[TIMED]))
+    room.camera_gone()
+    room.recorders.refuse_offer = OfferProblem.BUSY
+    for number in range(2, 12):
+        await room.ask(page, Offer("v=0", number))
+        await until(lambda: len(page.errors) == number - 1)  # noqa: B023
+        await room.pass_time(30_000)
+    assert set(page.errors) == {"recorder_busy"}
+    assert (page.question(TIMED).state, page.question(TIMED).attempts_left) == ("thinking", before)
+    room.recorders.refuse_offer = None
+    await room.ask(page, Offer("v=0", 12))
+    await until(lambda: page.question(TIMED).state == "countdown")
+
+
 async def test_a_page_whose_own_offer_is_no_good_is_charged_for_the_wait(room: Room) -> None:
     await room.furnish()
     page = await room.with_camera()

@@ -34,6 +34,8 @@ class Page {
     this.progress = null;
     /** @type {import("./words.js").Sentence | null} */
     this.refusal = null;
+    /** The refusal is of our connection: it goes when there is one. */
+    this.unconnected = false;
     /** @type {string} a question's id, "review", or "" until the first state */
     this.chosen = "";
     this.retaking = "";
@@ -95,6 +97,7 @@ class Page {
         this.#stateTold(message);
         break;
       case "answer":
+        if (this.unconnected) this.#refuse("");
         void this.camera.publisher.accept(message.sdp, message.number);
         break;
       case "progress":
@@ -108,7 +111,9 @@ class Page {
         }
         if (message.about === "offer" && !this.camera.offerRefused(message.code, message.number)) break;
         if (message.about === "send" || message.about === "confirm") this.view.review.closeDialogs();
-        if (!UNSAID.has(message.code)) this.#refuse(message.message);
+        if (UNSAID.has(message.code)) break;
+        this.#refuse(message.message);
+        this.unconnected = message.about === "offer";
         break;
       case "superseded":
         break;
@@ -225,6 +230,7 @@ class Page {
   /** Shows why something was not done; an empty text takes it away. @param {string} text */
   #refuse(text) {
     this.refusal = text ? { tone: "warn", text } : null;
+    this.unconnected = false;
     this.draw();
   }
 
