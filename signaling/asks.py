@@ -14,6 +14,7 @@ from signaling.conduct import Conduct, DatabaseTrouble
 from signaling.interview import refusal_by_status
 from signaling.link import Link, OfferAnswered
 from signaling.messages import Ask, Confirm, Hello, Offer, Record, Remove, Restart, Reveal, Send, Stop, TakeOver
+from signaling.rate import TokenBucket
 from signaling.sending import Submission
 from signaling.tabs import Page, Tabs
 
@@ -23,11 +24,12 @@ log = logging.getLogger(__name__)
 class Asks:
     """Called by the session's loop alone, one ask at a time."""
 
-    def __init__(self, conduct: Conduct, tabs: Tabs, link: Link, submission: Submission) -> None:
+    def __init__(self, conduct: Conduct, tabs: Tabs, link: Link, submission: Submission, offers: TokenBucket) -> None:
         self._conduct = conduct
         self._tabs = tabs
         self._link = link
         self._submission = submission
+        self._offers = offers
 
     async def asked(self, page: Page, ask: Ask) -> bool:
         """Answers it. True if the pages have to be told a new state whatever the rules say."""
@@ -68,6 +70,8 @@ class Asks:
                 return ErrorCode.HELLO_TWICE
             case TakeOver():
                 return ErrorCode.NOTHING_TO_TAKE_OVER
+            case Offer() | Restart() if not self._offers.take():
+                return ErrorCode.BUSY  # each costs the recorder milliseconds that others need
             case Offer():
                 refused = refusal_by_status(self._conduct.status) or self._offer_refusal()
                 if refused is None:

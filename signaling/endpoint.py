@@ -10,10 +10,10 @@ import logging
 
 from aiohttp import WSMsgType, web
 
-from signaling.clock import Clock
 from signaling.codes import ErrorCode
 from signaling.hub import Hub
 from signaling.messages import CLOSE_CODES, FRAME_LIMIT_BYTES, Ask, CloseCode, Hello, Offer, Tell
+from signaling.rate import TokenBucket
 from signaling.session import LiveSession
 from signaling.surroundings import Limits
 from signaling.wire import FrameRefused, decode_ask, encode_tell, error, type_name
@@ -44,27 +44,6 @@ async def live(request: web.Request, hub: Hub, invitation_id: str) -> web.WebSoc
         if admitted:
             hub.leave(invitation_id)
     return socket
-
-
-class TokenBucket:
-    """`burst` at once, `per_s` in the long run."""
-
-    def __init__(self, clock: Clock, burst: int, per_s: float) -> None:
-        self._clock = clock
-        self._burst = float(burst)
-        self._per_s = per_s
-        self._left = self._burst
-        self._at_s = clock.monotonic()
-
-    def take(self) -> bool:
-        """False when none is left."""
-        now_s = self._clock.monotonic()
-        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
 
 
 class SocketPage:

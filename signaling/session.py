@@ -23,6 +23,7 @@ from signaling.interview import Resumed, Tick
 from signaling.link import Link, OfferAnswered, PeerLost, RestartAnswered
 from signaling.messages import Ask, CloseCode, Media, State
 from signaling.orders import Doubtful, Orders, StopFailed
+from signaling.rate import TokenBucket
 from signaling.recording import Recording
 from signaling.sending import Checked, Submission
 from signaling.surroundings import Surroundings
@@ -92,7 +93,9 @@ class LiveSession:
                     carry_out=self._carry_out,
                     changed=self._after_decision,
                 )
-                self._asks = Asks(self._conduct, self._tabs, self._link, self._submission)
+                limits = self._around.limits
+                offers = TokenBucket(self._around.clock, limits.offers_burst, limits.offers_per_s)
+                self._asks = Asks(self._conduct, self._tabs, self._link, self._submission, offers)
                 await self._begin()
                 while not self._done():
                     item = await self._inbox.next(self._sleep_s())

@@ -57,6 +57,7 @@ class NoConsequences:
 class Limits:
     """Bounds of one server; all inclusive.
 
+    `offers_burst` and `offers_per_s` bound the offers and restarts of one candidate, whichever tab they come from.
     `linger_s`: how long a session without a page keeps its media connection, for a reload.
     `max_bitrate_bps` only sizes the byte limit of a take, with room for what a sender overshoots.
     """
@@ -69,6 +70,8 @@ class Limits:
     outbox: int = 128
     asks_burst: int = 40
     asks_per_s: float = 10.0
+    offers_burst: int = 20
+    offers_per_s: float = 0.5
     hello_s: float = 10.0
     write_s: float = 10.0
     heartbeat_s: float = 20.0

@@ -227,6 +227,24 @@ def test_an_outage_is_not_charged_and_is_cut_out_of_the_file(camera: Camera) -> 
     assert written.video_frames in range(298, 303)
 
 
+def test_a_server_that_comes_back_hears_how_the_last_outage_stands(camera: Camera) -> None:
+    camera.run(3)
+    camera.take.say_again(camera.now_us)
+    assert camera.of(OutageBegan) == camera.of(OutageEnded) == []
+    camera.muted = {"video", "audio"}
+    camera.run(5)
+    camera.take.say_again(camera.now_us)
+    assert len(camera.of(OutageBegan)) == 2 and camera.of(OutageEnded) == []
+    camera.muted = set()
+    camera.run(0.5)
+    camera.take.say_again(camera.now_us)
+    assert len(camera.of(OutageBegan)) == 2
+    first, again = camera.of(OutageEnded)
+    assert isinstance(first, OutageEnded) and isinstance(again, OutageEnded)
+    assert again.outage_ms == first.outage_ms
+    assert 0 < first.remaining_ms - again.remaining_ms <= 500, "what is left by now"
+
+
 @pytest.mark.parametrize("phase_us", range(0, 20_000, 3_000))
 def test_15_a_frozen_sender_leaves_no_hole_and_no_heap_in_either_track(
     tmp_path: Path, writer: Writer, phase_us: int

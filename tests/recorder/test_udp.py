@@ -7,10 +7,12 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aioice import stun
 
+from recorder import roster
 from recorder.messages import (
     Arm,
     CallProblem,
@@ -27,6 +29,7 @@ from recorder.messages import (
     Stop,
     TakeId,
 )
+from recorder.roster import GIVES_WAY_AFTER_US
 from recorder.worker import Worker, WorkerSettings
 from tests.recorder.offers import CHROMIUM
 
@@ -163,6 +166,40 @@ async def test_an_unreadable_offer_is_refused_and_a_full_worker_says_so(tmp_path
     await bench.until(lambda: bench.count("live_peers") == 0)
     assert PeerChanged(PeerId("b"), PeerState.GONE, "disconnected") in bench.events
     await bench.connect("c")
+    bench.socket.close()
+    await bench.worker.stop()
+
+
+async def test_who_does_not_get_connected_leaves_a_full_worker_to_the_next_and_who_is_connected_does_not(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, max_live=2)
+    await bench.worker.start()
+    for name in ("connected", "stuck"):
+        await bench.connect(name)
+    connected, stuck = bench.worker._peers.values()
+    connected._keys = SimpleNamespace(protect_control=lambda packet: None)  # type: ignore[assignment]
+    for peer in (connected, stuck):
+        peer.born_us -= GIVES_WAY_AFTER_US
+    await bench.connect("next")
+    assert PeerChanged(PeerId("stuck"), PeerState.GONE, "made room") in bench.events
+    reply = await bench.worker.call(Connect(PeerId("too soon"), CHROMIUM))
+    assert isinstance(reply, Refused) and reply.problem == OfferProblem.BUSY
+    await bench.until(lambda: bench.count("live_peers") == 2)
+    bench.socket.close()
+    await bench.worker.stop()
+
+
+async def test_no_more_than_so_many_are_in_the_middle_of_connecting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roster, "MOST_CONNECTING", 3)
+    bench = Bench(tmp_path)
+    await bench.worker.start()
+    for number in range(3):
+        await bench.connect(f"peer-{number}")
+    reply = await bench.worker.call(Connect(PeerId("fourth"), CHROMIUM))
+    assert isinstance(reply, Refused) and reply.problem == OfferProblem.BUSY
     bench.socket.close()
     await bench.worker.stop()
 

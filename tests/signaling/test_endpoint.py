@@ -14,8 +14,9 @@ from aiohttp.test_utils import TestClient
 
 from recorder.messages import PeerState
 from signaling import endpoint
-from signaling.endpoint import SocketPage, TokenBucket
+from signaling.endpoint import SocketPage
 from signaling.messages import CloseCode, Error, Media, Sending, State
+from signaling.rate import TokenBucket
 from tests.signaling.fake_clock import FakeClock
 from tests.signaling.room import OPEN, Room, until
 

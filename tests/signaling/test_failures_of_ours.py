@@ -22,7 +22,7 @@ from recorder.messages import (
     WorkerUnavailable,
 )
 from signaling import hub, record
-from signaling.messages import Confirm, Offer, Record, Reveal, Send, Stop
+from signaling.messages import Confirm, Offer, Record, Restart, Reveal, Send, Stop
 from signaling.surroundings import NoConsequences
 from storage import interviews, invitations
 from storage.invitations import Invitation
@@ -97,6 +97,22 @@ async def test_a_page_that_keeps_trying_a_full_recorder_is_never_charged_and_goe
     room.recorders.refuse_offer = None
     await room.ask(page, Offer("v=0", 12))
     await until(lambda: page.question(TIMED).state == "countdown")
+
+
+async def test_offers_without_end_are_refused_before_they_reach_the_recorder(room: Room) -> None:
+    await room.furnish()
+    page = await room.join()
+    burst = room.hub.limits.offers_burst
+    for number in range(1, burst + 1):
+        await room.ask(page, Offer("v=0", number))
+        await until(lambda: len(room.recorders.connected) == number)  # noqa: B023
+    await room.ask(page, Restart("v=0", burst + 1))
+    await room.ask(page, Offer("v=0", burst + 2))
+    await until(lambda: page.errors == ["busy", "busy"])
+    assert (len(room.recorders.connected), room.recorders.restarted) == (burst, [])
+    await room.pass_time(2_000)
+    await room.ask(page, Offer("v=0", burst + 3))
+    await until(lambda: len(room.recorders.connected) == burst + 1)
 
 
 async def test_a_page_whose_own_offer_is_no_good_is_charged_for_the_wait(room: Room) -> None:

@@ -56,6 +56,21 @@ async def test_a_page_is_told_how_long_the_recording_waits_for_it(room: Room) ->
     assert page.question(OPEN).outage_left_ms is None
 
 
+async def test_an_outage_and_its_end_are_in_the_ledger_once_however_often_they_are_said(room: Room) -> None:
+    await room.furnish()
+    page = await room.with_camera()
+    await room.record(page)
+    room.recorders.outage_over(59_000)  # of one that a server before this one heard of
+    for _ in range(2):
+        room.recorders.outage()
+    for _ in range(2):
+        room.recorders.outage_over(50_000)
+    room.recorders.outage()
+    await room.settled()
+    assert (await room.ledger())[-3:] == ["outage", "outage_ended", "outage"]
+    assert page.question(OPEN).stalled
+
+
 async def test_an_offer_after_the_peer_is_gone_goes_on_too_and_a_take_over_by_a_press(room: Room) -> None:
     await room.furnish()
     page = await room.with_camera()
