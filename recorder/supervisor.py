@@ -19,7 +19,7 @@ from typing import Protocol
 
 from recorder.channel import SocketChannel
 from recorder.control import EXIT_PORT, lock_is_free, lock_path
-from recorder.messages import Event, Hello, Quit, RecorderError, Welcome, WorkerUnavailable
+from recorder.messages import Event, Hello, Quit, RecorderError, Stats, Welcome, WorkerUnavailable
 from recorder.retiring import retire
 from recorder.worker import WorkerSettings
 
@@ -32,6 +32,9 @@ LOOK_EVERY_S = 0.05
 RESTART_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Between restarts of a worker that keeps dying; the last is repeated."""
 STEADY_AFTER_S = 30.0
+ASK_EVERY_S = 10.0
+MOST_UNANSWERED = 3
+"""A worker that does not answer so often in a row hangs; what it recorded until then is worth more than its life."""
 
 
 class PoolError(RecorderError):
@@ -126,7 +129,7 @@ class Supervisor:
         while not self._stopping and self.channel is not None:
             began = asyncio.get_running_loop().time()
             channel = self.channel
-            await channel.closed.wait()
+            await self._until_broken(channel)
             await channel.close()
             try:
                 if await self._reconnect():
@@ -149,6 +152,27 @@ class Supervisor:
                     deaths += 1
                     log.error("worker %d cannot be started: %s", self.number, error)
 
+    async def _until_broken(self, channel: SocketChannel) -> None:
+        """Until the connection is; a worker that hangs is killed, which breaks it."""
+        unanswered = 0
+        while not channel.closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(channel.closed.wait(), ASK_EVERY_S)
+                return
+            try:
+                await channel.call(Stats())
+                unanswered = 0
+            except WorkerUnavailable:
+                unanswered += 1
+            if unanswered >= MOST_UNANSWERED and not channel.closed.is_set():
+                self._kill()
+                return
+
+    def _kill(self) -> None:
+        log.error("worker %d lives but does not answer; it is killed", self.number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
     async def _reconnect(self) -> bool:
         """Whether the worker behind a broken connection goes on; one that lives but never answers is killed."""
         deadline = asyncio.get_running_loop().time() + RECONNECT_S
@@ -157,9 +181,7 @@ class Supervisor:
                 log.warning("the connection to worker %d broke and was made again", self.number)
                 return True
             if asyncio.get_running_loop().time() > deadline:
-                log.error("worker %d lives but does not answer; it is killed", self.number)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGKILL)
+                self._kill()
                 return False
             await asyncio.sleep(LOOK_EVERY_S)
         return False

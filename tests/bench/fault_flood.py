@@ -14,7 +14,7 @@ from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsP
 from tests.bench.compare import Corrupt, compare, read_log, recording
 from tests.bench.finding import Figure, Finding
 from tests.bench.garbage import Intruder, client_hello
-from tests.bench.measure import dropped_by_kernel, free_port, front, post, sending, state, whip_url
+from tests.bench.measure import cpu_seconds, dropped_by_kernel, free_port, front, post, sending, state, whip_url
 from tests.recorder.offers import CHROMIUM
 
 HANGING = 20
@@ -102,7 +102,9 @@ def flood(
                 good.sent()
                 good.done()
             keyed = Keyed(url, dice)
+            usual = cpu_seconds(pid)
             sent, lasted_s = _flood(keyed, rate, seconds)
+            cpu_percent = 100 * (cpu_seconds(pid) - usual) / lasted_s
             counters = state(port)["counters"]
             for intruder in (*hanging, keyed):
                 intruder.leave()
@@ -129,6 +131,7 @@ def flood(
     notes = {
         "flood_sent": sent,
         "flood_a_second": round(sent / lasted_s),
+        "worker_cpu_percent_in_the_flood": round(cpu_percent, 1),
         "datagrams_dropped_by_the_kernel": dropped,
         "records_dropped": counters["records_dropped"],
         "streams": streams,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder import channel
 from recorder.channel import SocketChannel
 from recorder.control import NICE
 from recorder.lines import encode
@@ -80,10 +81,10 @@ async def held(tmp_path: Path) -> AsyncIterator[Held]:
 
 async def test_a_connection_that_breaks_is_made_again_and_nothing_is_called_lost(held: Held) -> None:
     pid = held.pool.process_ids[0]
-    channel = held.pool._supervisors[0].channel
-    assert channel is not None
-    channel._writer.transport.abort()
-    await channel.closed.wait()
+    broken = held.pool._supervisors[0].channel
+    assert broken is not None
+    broken._writer.transport.abort()
+    await broken.closed.wait()
     await held.until(held.up)
     assert held.pool.process_ids[0] == pid
     assert held.pool.takes == {TAKE: "countdown"}
@@ -93,8 +94,11 @@ async def test_a_connection_that_breaks_is_made_again_and_nothing_is_called_lost
     assert held.pool.takes == {}
 
 
-async def test_a_take_whose_order_was_not_answered_in_time_can_be_stopped(held: Held) -> None:
+async def test_a_take_whose_order_was_not_answered_in_time_can_be_stopped(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await held.pool.connect(PeerId("second"), CHROMIUM)
+    monkeypatch.setattr(channel, "CALL_TIMEOUT_S", 0.5)
     order = held.order(TakeId("late"), PeerId("second"))
     os.kill(held.pool.process_ids[0], signal.SIGSTOP)
     try:
@@ -102,6 +106,7 @@ async def test_a_take_whose_order_was_not_answered_in_time_can_be_stopped(held: 
             await held.pool.arm(order)
     finally:
         os.kill(held.pool.process_ids[0], signal.SIGCONT)
+    monkeypatch.undo()
     await held.pool.stop_take(TakeId("late"))
     await held.until(lambda: TakeNotStarted(TakeId("late"), NeverStarted.CANCELLED) in held.events)
     await held.pool.arm(order)
@@ -181,7 +186,7 @@ async def test_events_right_behind_a_greeting_come_after_it() -> None:
     heard: list[str] = []
     result = TakeResult(TAKE, Verdict.GOOD, [], EndReason.LIMIT)
     ours, theirs = await _pair()
-    channel = SocketChannel(
+    made = SocketChannel(
         *ours, lambda event: heard.append(type(event).__name__), lambda _, welcome: heard.append(welcome.version)
     )
     welcome = Welcome("1", 1, 1, [], [])
@@ -192,14 +197,14 @@ async def test_events_right_behind_a_greeting_come_after_it() -> None:
         await theirs[1].drain()
 
     task = asyncio.create_task(answer())
-    assert await channel.call(Hello("1")) == welcome
+    assert await made.call(Hello("1")) == welcome
     await task
     async with asyncio.timeout(5):
         while len(heard) < 3:
             await asyncio.sleep(0)
     assert heard == ["1", "TakeFinished", "PeerChanged"]
     theirs[1].close()
-    await channel.close()
+    await made.close()
 
 
 async def _pair() -> tuple[

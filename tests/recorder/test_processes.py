@@ -15,7 +15,7 @@ from recorder.messages import Verdict
 from recorder.sidecar import read_result
 from tests.bench import measure
 from tests.bench.compare import recorded_frames, seconds_played
-from tests.bench.measure import free_port, front, load, post, until, whip_url
+from tests.bench.measure import free_port, front, load, post, state, until, whip_url
 
 WHIP = "tests.bench.whip"
 A_SECOND_BYTES = 190_000
@@ -75,22 +75,28 @@ def test_8_a_killed_worker_is_restarted_and_its_takes_are_recovered(tmp_path: Pa
         assert again != pid
 
 
-def test_a_worker_goes_on_without_its_server_and_the_next_server_adopts_it(tmp_path: Path) -> None:
+def test_workers_go_on_without_their_server_and_the_next_server_adopts_them(tmp_path: Path) -> None:
     port = free_port()
-    with front(WHIP, tmp_path, port) as (process, pid), sending(port, 1, 30):
-        until(lambda: len(parts(tmp_path)) == 1, 10, "a take is being written")
+    with front(WHIP, tmp_path, port, "--workers", "2") as (process, _), sending(port, 2, 30):
+        until(lambda: len(parts(tmp_path)) == 2, 10, "two takes are being written")
+        before = state(port)
+        assert {take["worker"] for take in before["takes"].values()} == {0, 1}
         process.send_signal(signal.SIGKILL)
         process.wait(5)
-        (part,) = parts(tmp_path)
-        alone_from = part.stat().st_size
+        alone_from = max(part.stat().st_size for part in parts(tmp_path))
         until(lambda: grown(tmp_path, alone_from + 2 * A_SECOND_BYTES), 15, "two seconds alone")
-        with front(WHIP, tmp_path, port) as (_, adopted):
-            assert adopted == pid
+        with front(WHIP, tmp_path, port, "--workers", "2"):
+            after = state(port)
+            assert after["pids"] == before["pids"]
+            assert {take_id: take["worker"] for take_id, take in after["takes"].items()} == {
+                take_id: take["worker"] for take_id, take in before["takes"].items()
+            }
             takes = post(port, "/finish")["takes"]
-        (take,) = takes
-        assert (take["verdict"], take["recovered"], take["end_reason"]) == ("good", False, "stopped")
-        assert take["duration_ms"] >= 2000
-        assert recorded_frames(tmp_path / "recordings" / take["take_id"] / take["file"]) == take["video_frames"]
+        assert len(takes) == 2
+        for take in takes:
+            assert (take["verdict"], take["recovered"], take["end_reason"]) == ("good", False, "stopped")
+            assert take["duration_ms"] >= 2000
+            assert recorded_frames(tmp_path / "recordings" / take["take_id"] / take["file"]) == take["video_frames"]
 
 
 def test_a_server_that_stops_in_order_keeps_the_running_takes(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from recorder import channel, control, retiring
+from recorder import channel, control, retiring, supervisor
 from recorder.messages import (
     Arm,
     Event,
@@ -78,10 +79,10 @@ class House:
 
     def crash(self) -> None:
         """The server is killed: it says nothing to its workers any more."""
-        for supervisor in self.pool._supervisors.values():
-            assert supervisor._watcher is not None and supervisor.channel is not None
-            supervisor._watcher.cancel()
-            supervisor.channel._writer.transport.abort()
+        for each in self.pool._supervisors.values():
+            assert each._watcher is not None and each.channel is not None
+            each._watcher.cancel()
+            each.channel._writer.transport.abort()
 
 
 @pytest.fixture
@@ -132,6 +133,23 @@ async def test_a_worker_that_does_not_answer_is_passed_over(house: House, monkey
     assert (await house.come("later"))[1] == 0
 
 
+@pytest.mark.parametrize("house", [1], indirect=True)
+async def test_a_worker_that_hangs_is_killed_and_replaced(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.come("peer")
+    watched, pid = house.pool._supervisors[0], house.pool.process_ids[0]
+    before = watched.channel
+    assert before is not None
+    monkeypatch.setattr(supervisor, "ASK_EVERY_S", 0.05)
+    before._writer.transport.abort()  # the wait that runs now is of before
+    await house.until(lambda: watched.channel is not before)
+    monkeypatch.setattr(channel, "CALL_TIMEOUT_S", 0.1)
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(supervisor, "RECONNECT_S", 0.1)
+    await house.until(lambda: WorkerLost(0, ["peer"]) in house.events)
+    monkeypatch.setattr(channel, "CALL_TIMEOUT_S", 5.0)
+    await house.until(lambda: house.pool.process_ids[0] != pid)
+
+
 @pytest.mark.parametrize("house", [2], indirect=True)
 async def test_workers_that_are_too_many_for_the_next_server_end(house: House) -> None:
     pids = house.pool.process_ids
@@ -140,6 +158,22 @@ async def test_workers_that_are_too_many_for_the_next_server_end(house: House) -
     await house.pool.start()
     assert house.pool.process_ids == {0: pids[0]}
     assert retiring.running(house.folder / "run") == [0]
+
+
+async def test_a_worker_that_still_finishes_is_waited_for_after_its_socket_is_gone(tmp_path: Path) -> None:
+    lock = control.lock_path(tmp_path, 5)
+    program = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); time.sleep(0.5)"
+    )
+    finishing = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(lock), stdout=asyncio.subprocess.PIPE
+    )
+    assert finishing.stdout is not None
+    await finishing.stdout.readline()
+    assert retiring.running(tmp_path) == [5]
+    await retiring.retire(tmp_path, 5, 10.0)
+    assert control.lock_is_free(tmp_path, 5) and retiring.running(tmp_path) == []
+    assert await finishing.wait() == 0, "it was not killed"
 
 
 @pytest.mark.parametrize("house", [1], indirect=True)
