@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from recorder.lipsync import SoundMove, SyncSource
 from recorder.messages import EndReason
 from recorder.part_file import Written
-from recorder.timeline import SyncSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class NotedSync:
+    """What a running take had found out of its sound's place; see `LipSync`."""
+
+    source: SyncSource = SyncSource.ARRIVAL
+    offset_us: int = 0
+    moves: tuple[SoundMove, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TakeFacts:
     """All a take knows at its end.
 
@@ -50,8 +59,8 @@ class TakeFacts:
     duration, which is held against it, it has no outages in it (0: unknown).
     `elapsed_ms` is what the candidate was charged, at most the limit.
     `sync_offset_us` is where sound began on the timeline by `sync_source`;
-    `sync_correction_us` how much later it should have been, found out too late
-    to write it so. `timestamp_jumps` is by how much `Timeline.jumps` of both
+    `sound_moves` say by how much the sound of each segment is to be moved, which
+    was found out too late to write it so. `timestamp_jumps` is by how much `Timeline.jumps` of both
     tracks grew. `levels` is the loudest sound of each 100 ms, 0 (silent) to 127.
     """
 
@@ -64,7 +73,7 @@ class TakeFacts:
     audio_expected: bool = True
     sync_source: SyncSource = SyncSource.ARRIVAL
     sync_offset_us: int = 0
-    sync_correction_us: int = 0
+    sound_moves: tuple[SoundMove, ...] = ()
     timestamp_jumps: int = 0
     video: TrackCounts = TrackCounts()
     audio: TrackCounts = TrackCounts()
@@ -77,6 +86,7 @@ class TakeFacts:
 _ADAPTER: Final = TypeAdapter(TakeFacts)
 _SEGMENTS: Final = TypeAdapter(tuple[Segment, ...])
 _GAPS: Final = TypeAdapter(tuple[Gap, ...])
+_NOTED_SYNC: Final = TypeAdapter(NotedSync)
 
 
 def to_json(facts: TakeFacts) -> dict[str, Any]:
@@ -99,3 +109,11 @@ def noted(journal: dict[str, Any]) -> tuple[tuple[Segment, ...], tuple[Gap, ...]
         return _SEGMENTS.validate_python(journal.get("segments", ())), _GAPS.validate_python(journal.get("gaps", ()))
     except ValidationError:
         return (), ()
+
+
+def noted_sync(journal: dict[str, Any]) -> NotedSync:
+    """The place of the sound that a running take put into its journal; that of a take without one otherwise."""
+    try:
+        return _NOTED_SYNC.validate_python(journal.get("sync", {}))
+    except ValidationError:
+        return NotedSync()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -80,6 +80,8 @@ class _Chosen:
     path: Path | None = None
     reading: Reading | None = None
     seekable: bool = False
+    sound_added: int = 0
+    """Packets of silence, less what had no place, where sound was moved."""
 
 
 def finals(folder: Path, take_id: TakeId) -> list[Path]:
@@ -109,12 +111,14 @@ def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
     sizes = [(width, height) for _, width, height in facts.written.sizes]
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     whole = facts.written.clean and reading.intact
-    if whole and not facts.sync_correction_us and (not sizes or sizes[0] == (width, height)):
+    if whole and not facts.sound_moves and (not sizes or sizes[0] == (width, height)):
         return _Chosen(part, reading, seekable=True)
     copy = folder / f"{take_id}.copy.tmp"
     try:
-        copy_seekable(part, copy, width=width, height=height, sound_later_us=facts.sync_correction_us)
-        return _Chosen(copy, read_back(copy), seekable=True)
+        added = copy_seekable(
+            part, copy, width=width, height=height, moves=facts.sound_moves, until_us=facts.written.last_us
+        )
+        return _Chosen(copy, read_back(copy), seekable=True, sound_added=added)
     except (Unreadable, OSError):
         # No room for a copy, most likely. Fragments and clusters play as they are.
         copy.unlink(missing_ok=True)
@@ -123,7 +127,8 @@ def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
 
 def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, *, recovered: bool) -> TakeResult:
     reading = chosen.reading
-    verdict, reasons = judge(facts, reading, recovered=recovered, seekable=chosen.seekable)
+    written = replace(facts.written, audio_packets=facts.written.audio_packets + chosen.sound_added)
+    verdict, reasons = judge(replace(facts, written=written), reading, recovered=recovered, seekable=chosen.seekable)
     if chosen.path is None or reading is None:
         return TakeResult(
             take_id,

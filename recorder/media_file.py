@@ -21,6 +21,9 @@ from av.packet import Packet
 from av.stream import Stream
 
 from recorder.frames import PIXELS_LIMIT
+from recorder.lipsync import SoundMove
+from recorder.moved_sound import MovedSound
+from recorder.opus import opus_duration_us
 from recorder.part import sync_file
 
 OPEN_OPTIONS: Final = {"max_pixels": str(PIXELS_LIMIT), "probesize": "262144", "analyzeduration": "1000000"}
@@ -103,11 +106,20 @@ def read_back(path: Path) -> Reading:
         )
 
 
-def copy_seekable(source: Path, target: Path, *, width: int = 0, height: int = 0, sound_later_us: int = 0) -> None:
+def copy_seekable(
+    source: Path,
+    target: Path,
+    *,
+    width: int = 0,
+    height: int = 0,
+    moves: tuple[SoundMove, ...] = (),
+    until_us: int = 0,
+) -> int:
     """Copies the packets into a new file with its index in front, up to the first that is cut; synced.
 
-    The header says `width` and `height` if given. Raises Unreadable (a full disk, too, is a
-    surprise to libav), OSError.
+    The header says `width` and `height` if given. Sound is moved by `moves`, and none is moved beyond `until_us`.
+    The number of packets of sound that this added, or took away if negative. Raises Unreadable (a full disk, too,
+    is a surprise to libav), OSError.
     """
     os.close(os.open(target, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     with opened(source) as container:
@@ -116,21 +128,25 @@ def copy_seekable(source: Path, target: Path, *, width: int = 0, height: int = 0
         options = {"movflags": "+faststart"} if is_mp4 else {"cues_to_front": "1"}
         with av.open(str(target), "w", format="mp4" if is_mp4 else "webm", options=options) as output:
             streams = _copied_streams(output, video, audio, width, height)
-            shift = 0
-            if audio is not None and audio.time_base is not None:
-                shift = int(sound_later_us / (audio.time_base * 1_000_000))
+            mover = MovedSound(moves, until_us)
             for packet in _Walk(container):
-                if audio is not None and packet.stream_index == audio.index and shift:
-                    if (packet.pts or 0) + shift < 0:
-                        continue
-                    packet.pts = (packet.pts or 0) + shift
-                    packet.dts = packet.pts
-                packet.stream = streams[packet.stream_index]
-                output.mux_one(packet)
+                stream = streams[packet.stream_index]
+                if not moves or audio is None or packet.stream_index != audio.index or audio.time_base is None:
+                    packet.stream = stream
+                    output.mux_one(packet)
+                    continue
+                at_us = round((packet.pts or 0) * audio.time_base * 1_000_000)
+                for pts_us, payload in mover.packets(at_us, bytes(packet)):
+                    moved: Packet[Any] = Packet(payload)
+                    moved.pts = moved.dts = round(pts_us / (audio.time_base * 1_000_000))
+                    moved.duration = round(opus_duration_us(payload) / (audio.time_base * 1_000_000))
+                    moved.time_base, moved.stream, moved.is_keyframe = audio.time_base, stream, True
+                    output.mux_one(moved)
             if not streams:
                 raise Unreadable(source.name)
             output.start_encoding()
     sync_file(target)
+    return mover.added
 
 
 def _copied_streams(

@@ -11,11 +11,12 @@ from typing import Protocol
 
 from recorder.charged_clock import ChargedClock
 from recorder.depacketize import SILENCE_US, Frame
+from recorder.lipsync import Alignment, LipSync, SyncSource, align
 from recorder.mux import Mux
 from recorder.notes import TakeNotes
 from recorder.rejoin import Joint
 from recorder.sound import TakeSound
-from recorder.timeline import STEP_US, align
+from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
 FRAME_US = 33_333
@@ -40,6 +41,7 @@ class Placing:
         self, source: Source, clock: ChargedClock, notes: TakeNotes, mux: Mux, outage_ended: Callable[[int, int], None]
     ) -> None:
         self.sound = TakeSound()
+        self.lips = LipSync()
         self.frames = 0
         self._source, self._clock, self._notes, self._mux = source, clock, notes, mux
         self._outage_ended = outage_ended
@@ -65,14 +67,11 @@ class Placing:
         if audio is not None and joint.sound is not None:
             rtp, arrival_us = joint.sound
             self._restarted.discard("audio")
-            at_us = self._since_start(arrival_us)
-            if video is not None:
-                at_us = align(video.timeline, audio.timeline, rtp, arrival_us).at_us
-            audio.timeline.start(rtp, arrival_us, at_us)
+            self._begin_sound(audio.timeline, rtp, arrival_us)
         first = joint.picture or joint.sound
         if first is not None:
             self._notes.segment(self._clock.elapsed_us(first[1]), source)
-            self._mux.note(self._notes.for_journal())
+            self._note()
 
     def _since_start(self, arrival_us: int) -> int:
         return arrival_us - (self._clock.start_us or 0)
@@ -87,7 +86,7 @@ class Placing:
             file_end_us = max(self._last_pts_us.values())
             cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
             self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
-            self._mux.note(self._notes.for_journal())
+            self._note()
             self._outage_ended(cut_us, arrival_us)
         return pts_us - clock.outage_us
 
@@ -101,6 +100,7 @@ class Placing:
             track.timeline.start(rtp, arrival_us, max(self._since_start(arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
+        self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
         pts_us = self._place(media_us, FRAME_US, arrival_us)
         if pts_us >= clock.end_us:
@@ -127,13 +127,7 @@ class Placing:
         timeline = track.timeline
         if not sound.started or "audio" in self._restarted:
             self._restarted.discard("audio")
-            at_us = self._since_start(arrival_us)
-            if self._source.video is not None:
-                placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
-                at_us = placed.at_us
-                if not sound.started:
-                    sound.placed(placed.source, placed.at_us)
-            timeline.start(rtp, arrival_us, at_us)
+            self._begin_sound(timeline, rtp, arrival_us)
             sound.started = True
         pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
         if pts_us < 0 or pts_us >= self._clock.end_us or sound.is_covered(pts_us):
@@ -141,7 +135,25 @@ class Placing:
         if pts_us > sound.end_us + SILENCE_US:
             self.fill(pts_us)
         sound.write(self._mux, frame.payload, pts_us, level)
+        self.lips.written(pts_us)
         self._last_pts_us["audio"] = pts_us
+
+    def _begin_sound(self, timeline: Timeline, rtp: int, arrival_us: int) -> None:
+        """Lays the sound that begins with this packet beside the picture, if there is one."""
+        placed = Alignment(self._since_start(arrival_us), SyncSource.ARRIVAL)
+        if self._source.video is not None:
+            placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
+        timeline.start(rtp, arrival_us, placed.at_us)
+        self.lips.begin(placed)
+
+    def look_at_sync(self, now_us: int) -> None:
+        """Holds the clocks of sound and picture against each other; called with each picture, and at the end."""
+        video, audio = self._source.video, self._source.audio
+        if video is not None and audio is not None and self.lips.look(video.timeline, audio.timeline, now_us):
+            self._note()
+
+    def _note(self) -> None:
+        self._mux.note(self._notes.for_journal() | self.lips.for_journal())
 
     def fill(self, until_us: int) -> None:
         """Silence up to `until_us`, where sound is missing."""

@@ -157,6 +157,7 @@ def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeF
         )
         break
     segments, gaps = take_facts.noted(journal)
+    sync = take_facts.noted_sync(journal)
     return TakeFacts(
         written,
         EndReason.WORKER_DIED,
@@ -165,6 +166,9 @@ def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeF
         audio_expected=audio,
         segments=segments,
         gaps=gaps,
+        sync_source=sync.source,
+        sync_offset_us=sync.offset_us,
+        sound_moves=sync.moves,
     )
 
 

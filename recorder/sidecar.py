@@ -41,7 +41,7 @@ def write_sidecar(folder: Path, result: TakeResult, facts: TakeFacts, reading: R
         "sync": {
             "source": facts.sync_source,
             "offset_us": facts.sync_offset_us,
-            "correction_us": facts.sync_correction_us,
+            "sound_moves": [asdict(move) for move in facts.sound_moves],
             "timestamp_jumps": facts.timestamp_jumps,
         },
         "clock_ms": facts.clock_ms,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from recorder.depacketize import SILENCE, SILENCE_US, opus_duration_us, silence_pts
 from recorder.mux import Mux
-from recorder.timeline import SyncSource
 
 LEVEL_STEP_US = 100_000
 
@@ -19,16 +18,9 @@ class TakeSound:
     def __init__(self) -> None:
         self.end_us = 0
         self.started = False
-        self.source = SyncSource.ARRIVAL
-        self.offset_us = 0
         self.overlaps = False
         self.levels: list[int] = []
         self._loudest = 0
-
-    def placed(self, source: SyncSource, offset_us: int) -> None:
-        """How the first packet was laid beside the picture."""
-        self.started = True
-        self.source, self.offset_us = source, offset_us
 
     def is_covered(self, pts_us: int) -> bool:
         """Whether a new segment's sound lies within what the last one filled."""

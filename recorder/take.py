@@ -14,6 +14,7 @@ from pathlib import Path
 from recorder.charged_clock import ChargedClock
 from recorder.depacketize import Frame
 from recorder.finish import TakeFacts
+from recorder.lipsync import LipSync
 from recorder.messages import (
     Arm,
     EndReason,
@@ -298,6 +299,7 @@ class Take:
             if track is not None and track.listener is self:
                 track.flush()
         if self._placing is not None:
+            self._placing.look_at_sync(self._flush_at_us)
             if self.source.video is not None:
                 self._placing.watch_pause(self._clock.end_us)
             if self._placing.sound.started:
@@ -311,6 +313,7 @@ class Take:
         notes = self._notes
         counts = notes.counts(self.source)
         sound = self._placing.sound if self._placing is not None else TakeSound()
+        lips = self._placing.lips if self._placing is not None else LipSync()
         return TakeFacts(
             written=written,
             end_reason=self.end_reason,
@@ -319,8 +322,9 @@ class Take:
             clock_ms=clock_ms,
             ended_unix_ms=ended_unix_ms,
             timestamp_jumps=notes.jumps,
-            sync_source=sound.source,
-            sync_offset_us=sound.offset_us,
+            sync_source=lips.source,
+            sync_offset_us=lips.offset_us,
+            sound_moves=lips.found(),
             audio_expected=self.source.audio is not None,
             video=counts["video"],
             audio=counts["audio"],
@@ -328,6 +332,7 @@ class Take:
             segments=tuple(notes.segments),
             levels=tuple(sound.levels),
             detail={
+                "drift_ppm": lips.drift_ppm,
                 "outages": self._clock.outages,
                 "outage_ms": self._clock.outage_us // 1000,
                 "frames_over_rate": self.mux.crowded if self.mux else 0,

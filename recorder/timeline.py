@@ -1,14 +1,14 @@
-"""RTP timestamps of sound and picture to microseconds on one take's timeline.
+"""RTP timestamps of sound or picture to microseconds on one take's timeline.
 
 Pure: every time is a parameter. `arrival_us` is one monotonic clock for all
 tracks. A `Timeline` lives as long as its track, so that sender reports from
-before a take count, and is started anew with each take. It neither slews
-drift nor fills gaps; those who write frames do the latter.
+before a take count, and is started anew with each take. It fills no gaps, and
+knows no other track: `lipsync` holds two of them beside each other.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections import deque
 from typing import Final, NamedTuple
 
 STEP_US: Final = 1_000
@@ -16,21 +16,19 @@ STEP_US: Final = 1_000
 JUMP_US: Final = 3_000_000
 SMOOTH_US: Final = 1_000_000
 REPORT_TOLERANCE_US: Final = 500_000
+REPORTS_KEPT: Final = 5
+"""Their median holds against one that was delayed on its way; 25 s of sound, in which 300 ppm are 8 ms."""
+CLOCK_STEP_US: Final = 50_000
+"""A report so far from the one before it tells of a sender whose wall clock was set."""
+QUICKEST_OVER_US: Final = 5_000_000
+SLEW_SHARE: Final = 50
+"""Pictures are moved by at most 2 % of the time between them, which nobody sees."""
+MEGAHERTZ: Final = 1_000_000
+RATIO_FRAMES: Final = 10
+RATIO_OVER_US: Final = 200_000
+"""Frames that came all at once, after a stall of the network, say nothing of the sender's clock."""
+UNSURE_AHEAD_US: Final = 500_000
 _NEVER_MAPPED: Final = 0xFFFFFFFF
-
-
-class SyncSource(StrEnum):
-    """What sound was aligned with picture by."""
-
-    SENDER_REPORT = "sender_report"
-    ARRIVAL = "arrival"
-
-
-class Alignment(NamedTuple):
-    """Where on the take's timeline a sample of sound belongs, and how that is known."""
-
-    at_us: int
-    source: SyncSource
 
 
 class _Report(NamedTuple):
@@ -39,50 +37,136 @@ class _Report(NamedTuple):
     arrival_us: int
 
 
+class _Quickest:
+    """How far a track's timeline is ahead of its arrivals, by the quickest packet of the last five to ten seconds."""
+
+    __slots__ = ("_ahead_us", "_before_us", "_since_us")
+
+    def __init__(self) -> None:
+        self._since_us = -1
+        self._ahead_us = 0
+        self._before_us: int | None = None
+
+    def note(self, ahead_us: int, arrival_us: int) -> None:
+        if self._since_us < 0 or arrival_us - self._since_us >= QUICKEST_OVER_US:
+            self._before_us = self._ahead_us if self._since_us >= 0 else None
+            self._since_us = arrival_us
+            self._ahead_us = ahead_us
+        elif ahead_us > self._ahead_us:
+            self._ahead_us = ahead_us
+
+    @property
+    def ahead_us(self) -> int:
+        return self._ahead_us if self._before_us is None else max(self._ahead_us, self._before_us)
+
+    @property
+    def sure(self) -> bool:
+        """Whether it was listened for long enough."""
+        return self._before_us is not None
+
+
 class Timeline:
     """One track's clock. `last_us` is -1 before the first.
 
     `jumps` counts absurd timestamp jumps for as long as the track lives, across
     starts: a take reports the difference between its end and its beginning.
+    `unsure` means that it is not known yet whether the sender's clock runs at
+    its rate: `observe` wants to see the frames. `set_us` is the arrival of the
+    last report that showed the sender's wall clock to have been set.
     """
 
     __slots__ = (
-        "_anchor_arrival",
+        "_agreeing",
         "_anchor_rtp",
         "_anchor_us",
         "_floor_us",
         "_last_arrival",
+        "_last_raw",
         "_last_rtp",
+        "_looked",
+        "_quickest",
         "_rate",
-        "_report",
+        "_reports",
+        "_slew_to_us",
         "_start_arrival",
         "_start_us",
         "jumps",
         "last_us",
+        "set_us",
+        "slew_us",
         "started",
+        "unsure",
     )
 
     def __init__(self, clock_rate: int) -> None:
         if clock_rate <= 0:
             raise ValueError("the clock rate must be positive")
         self._rate = clock_rate
-        self._report: _Report | None = None
+        self._reports: deque[_Report] = deque(maxlen=REPORTS_KEPT)
+        self._quickest = _Quickest()
+        self._looked: tuple[int, int, int] | None = None
+        self._agreeing = 0
+        self.unsure = True
         self.started = False
         self.jumps = 0
         self.last_us = -1
-        self._anchor_rtp = self._anchor_us = self._anchor_arrival = 0
-        self._last_rtp = self._last_arrival = self._floor_us = 0
+        self.set_us = -1
+        self.slew_us = self._slew_to_us = 0
+        self._anchor_rtp = self._anchor_us = 0
+        self._last_rtp = self._last_arrival = self._last_raw = self._floor_us = 0
         self._start_us = self._start_arrival = 0
+
+    @property
+    def clock_rate(self) -> int:
+        """Ticks a second, as negotiated or as found out."""
+        return self._rate
+
+    def observe(self, rtp: int, arrival_us: int) -> None:
+        """Compares the first frames' timestamps with their arrival, and takes a clock of 1 MHz for what it is.
+
+        iOS 18.4 and 18.5 send pictures so, 11.1 times too fast. Two looks of ten frames must agree before a rate
+        other than the negotiated one is believed. Called with every frame while `unsure`.
+        """
+        if self._looked is None:
+            self._looked = (rtp, arrival_us, 0)
+            return
+        first_rtp, first_arrival_us, count = self._looked
+        count += 1
+        self._looked = (first_rtp, first_arrival_us, count)
+        over_us = arrival_us - first_arrival_us
+        if count < RATIO_FRAMES or over_us < RATIO_OVER_US:
+            return
+        nominal = MEGAHERTZ / self._rate
+        ratio = (rtp - first_rtp) * 1_000_000 / self._rate / over_us
+        self._looked = (rtp, arrival_us, 0)
+        if not nominal * 0.6 <= ratio <= nominal * 1.6:
+            self.unsure = False
+            return
+        self._agreeing += 1
+        if self._agreeing == 2:
+            self.unsure = False
+            self._rate = MEGAHERTZ
+            if self.started:
+                self._anchor_at(rtp, self._by_arrival(arrival_us))
 
     def start(self, rtp: int, arrival_us: int, at_us: int = 0) -> None:
         """From now on the sample `rtp`, which arrived at `arrival_us`, is at `at_us` on the take's timeline."""
         self.started = True
         self.last_us = -1
+        self.slew_us = self._slew_to_us = 0
         self._floor_us = at_us
-        self._anchor_rtp = self._last_rtp = rtp
+        self._last_rtp = rtp
+        self._last_arrival = self._start_arrival = arrival_us
+        self._last_raw = self._start_us = at_us
+        self._anchor_at(rtp, at_us)
+
+    def _anchor_at(self, rtp: int, at_us: int) -> None:
+        self._anchor_rtp = rtp
         self._anchor_us = at_us
-        self._anchor_arrival = self._last_arrival = self._start_arrival = arrival_us
-        self._start_us = at_us
+        self._quickest = _Quickest()
+
+    def _by_arrival(self, arrival_us: int) -> int:
+        return self._start_us + arrival_us - self._start_arrival
 
     def pts_us(self, rtp: int, arrival_us: int) -> int:
         """Where `rtp` is on the take's timeline; each call's answer is above the one before.
@@ -97,20 +181,28 @@ class Timeline:
         arrival_step_us = arrival_us - self._last_arrival
         self._last_rtp = rtp
         self._last_arrival = arrival_us
-        at_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
-        by_arrival_us = self._start_us + arrival_us - self._start_arrival
+        raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
+        by_arrival_us = self._by_arrival(arrival_us)
         leaps = not 0 <= step_us <= SMOOTH_US and abs(step_us - arrival_step_us) > JUMP_US
-        if leaps or at_us - by_arrival_us > JUMP_US:
+        if leaps or raw_us - by_arrival_us > JUMP_US:
             self.jumps += 1
-            at_us = by_arrival_us
-            self._anchor_rtp = rtp
-            self._anchor_us = at_us
-            self._anchor_arrival = arrival_us
+            raw_us = by_arrival_us
+            self._anchor_at(rtp, raw_us)
+        self._quickest.note(raw_us - arrival_us, arrival_us)
+        if self.slew_us != self._slew_to_us:
+            most_us = max(0, raw_us - self._last_raw) // SLEW_SHARE
+            self.slew_us += max(-most_us, min(self._slew_to_us - self.slew_us, most_us))
+        self._last_raw = raw_us
+        at_us = raw_us + self.slew_us
         if at_us < self._floor_us:
             at_us = self._floor_us
         self._floor_us = at_us + STEP_US
         self.last_us = at_us
         return at_us
+
+    def slew_to(self, later_us: int) -> None:
+        """From now on timestamps move, slowly, to where they are `later_us` later than their own clock says."""
+        self._slew_to_us = later_us
 
     def sender_report(self, rtp: int, ntp: int, arrival_us: int) -> bool:
         """Remembers what a sender report says (RFC 3550 §6.4.1); False if it is not to be believed.
@@ -122,19 +214,46 @@ class Timeline:
         report = _Report(rtp & 0xFFFFFFFF, ntp * 1_000_000 >> 32, arrival_us)
         if self.started and not self._believable(report, self._last_rtp, self._last_arrival):
             return False
-        self._report = report
+        if self._reports:
+            before = self._reports[-1]
+            if abs(report.ntp_us - before.ntp_us - self._since(before, report.rtp)) > CLOCK_STEP_US:
+                self._reports.clear()
+                self.set_us = arrival_us
+        self._reports.append(report)
         return True
 
-    def forget_report(self) -> None:
+    def forget_reports(self) -> None:
         """For a new SSRC: its timestamps have nothing to do with the old one's."""
-        self._report = None
+        self._reports.clear()
 
-    def sent_us(self, rtp: int, arrival_us: int) -> int | None:
-        """The sender's wall clock (NTP, microseconds) at `rtp`; None without a report that fits its arrival."""
-        report = self._report
-        if report is None or not self._believable(report, rtp, arrival_us):
+    def sent_us(self, rtp: int, arrival_us: int, since_us: int = -1) -> int | None:
+        """The sender's wall clock (NTP, microseconds) at `rtp`.
+
+        None without a report that fits its arrival and came at or after `since_us`.
+        """
+        report = self._reports[-1] if self._reports else None
+        if report is None or report.arrival_us < since_us or not self._believable(report, rtp, arrival_us):
             return None
         return report.ntp_us + self._since(report, rtp)
+
+    def ahead_of_sender_us(self, since_us: int) -> int | None:
+        """The timeline, unslewed, less the sender's wall clock: the median of the reports since then; None without."""
+        found = sorted(
+            self._last_raw - self._since(report, self._last_rtp) - report.ntp_us
+            for report in self._reports
+            if report.arrival_us >= since_us and self._believable(report, self._last_rtp, self._last_arrival)
+        )
+        return found[len(found) // 2] if found else None
+
+    @property
+    def ahead_of_arrival_us(self) -> int:
+        """The timeline, unslewed, less the clock of arrivals, by the quickest packet."""
+        return self._quickest.ahead_us
+
+    @property
+    def knows_quickest(self) -> bool:
+        """Whether `ahead_of_arrival_us` is of five seconds at least."""
+        return self._quickest.sure
 
     def _since(self, report: _Report, rtp: int) -> int:
         """Microseconds of media from the report to `rtp`, the nearest way round 32 bits."""
@@ -142,27 +261,10 @@ class Timeline:
         return ticks * 1_000_000 // self._rate
 
     def _believable(self, report: _Report, rtp: int, arrival_us: int) -> bool:
-        drift_us = (arrival_us - report.arrival_us) - self._since(report, rtp)
-        return abs(drift_us) <= REPORT_TOLERANCE_US
+        differs_us = (arrival_us - report.arrival_us) - self._since(report, rtp)
+        return abs(differs_us) <= REPORT_TOLERANCE_US
 
     @property
-    def anchor(self) -> tuple[int, int, int]:
-        """The sample the timeline hangs on: its RTP timestamp, its arrival, its place."""
-        return self._anchor_rtp, self._anchor_arrival, self._anchor_us
-
-
-def align(video: Timeline, audio: Timeline, audio_rtp: int, audio_arrival_us: int) -> Alignment:
-    """Where on the take's timeline the sound sample `audio_rtp` belongs; `video` has been started.
-
-    By sender reports when both tracks have one and what they say agrees with
-    arrival within 500 ms; else by arrival. Negative for sound from before the picture.
-    """
-    video_rtp, video_arrival_us, video_at_us = video.anchor
-    by_arrival_us = video_at_us + audio_arrival_us - video_arrival_us
-    picture_us = video.sent_us(video_rtp, video_arrival_us)
-    sound_us = audio.sent_us(audio_rtp, audio_arrival_us)
-    if picture_us is not None and sound_us is not None:
-        by_report_us = video_at_us + sound_us - picture_us
-        if abs(by_report_us - by_arrival_us) <= REPORT_TOLERANCE_US:
-            return Alignment(by_report_us, SyncSource.SENDER_REPORT)
-    return Alignment(by_arrival_us, SyncSource.ARRIVAL)
+    def latest(self) -> tuple[int, int, int]:
+        """The last sample that was placed, or the first: its RTP timestamp, its arrival, its place."""
+        return self._last_rtp, self._last_arrival, self._last_raw + self.slew_us

@@ -90,7 +90,7 @@ class Track:
             self.counters.recovered += self.reorder.recovered
             self.flush()
             self._depacketizer.reset()
-            self.timeline.forget_report()
+            self.timeline.forget_reports()
             if self.listener is not None:
                 self.listener.track_restarted(self.kind)
         self._begin(ssrc)
@@ -158,6 +158,8 @@ class Track:
         self.counters.frames += 1
         listener = self.listener
         if self.video:
+            if self.timeline.unsure:
+                self.timeline.observe(rtp, arrival_us)
             if frame.key:
                 self.counters.key_frames += 1
                 self.key_arrived_ms = arrival_us // 1000

@@ -20,11 +20,12 @@ from recorder import finish as finish_module
 from recorder import poster
 from recorder.facts import Gap, Segment, TakeFacts, TrackCounts
 from recorder.finish import PartBusy, finish, read_result
+from recorder.lipsync import SoundMove, SyncSource
 from recorder.media_file import Unreadable, read_back
 from recorder.messages import EndReason, TakeId, Verdict
 from recorder.mux import Mux, MuxClosed, Writer
+from recorder.opus import SILENCE
 from recorder.part import journal_path, part_path
-from recorder.timeline import SyncSource
 from tests.recorder.encoded_media import FRAME_US, SOUND_US, decode_strictly, nal_units, packets_in, sound, video
 from tests.recorder.test_h264 import crafted_sps
 from tests.recorder.test_mux import CODECS, TAKE, feed, order_for
@@ -191,11 +192,15 @@ def test_9_size_change_the_header_carries_the_largest(tmp_path: Path, codec: str
 def test_sound_is_moved_by_stream_copy_when_its_place_was_learned_late(tmp_path: Path, codec: str) -> None:
     closed = part_with(tmp_path, codec)
     before = packets_in(part_path(tmp_path, TAKE), "audio")
-    result = finish(tmp_path, TAKE, replace(facts_of(closed), sync_correction_us=120_000), closed.lock)
+    result = finish(tmp_path, TAKE, replace(facts_of(closed), sound_moves=(SoundMove(0, 120_000),)), closed.lock)
     after = packets_in(tmp_path / result.file, "audio")
-    assert [payload for _, payload, _ in after] == [payload for _, payload, _ in before]
-    assert all(abs(b[0] - a[0] - 120_000) <= 1_000 for a, b in zip(before, after, strict=True))
-    assert result.video_frames == 150
+    assert [payload for _, payload, _ in after[:6]] == [SILENCE] * 6
+    kept = before[: len(after) - 6]
+    assert [payload for _, payload, _ in after[6:]] == [payload for _, payload, _ in kept]
+    assert all(abs(b[0] - a[0] - 120_000) <= 1_000 for a, b in zip(kept, after[6:], strict=True))
+    assert after[-1][0] <= closed.written.last_us + 1_000
+    assert (result.video_frames, result.audio_packets) == (150, len(after))
+    assert result.verdict is Verdict.GOOD
 
 
 def test_more_key_frames_than_index_space_cost_a_copy_not_the_index(tmp_path: Path) -> None:

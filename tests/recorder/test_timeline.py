@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.timeline import STEP_US, SyncSource, Timeline, align
+from recorder.lipsync import SyncSource, align
+from recorder.timeline import STEP_US, Timeline
 
 FRAME = 3_000
 FRAME_US = 33_333
@@ -123,7 +124,7 @@ def test_sound_is_aligned_by_sender_reports_when_both_tracks_have_one() -> None:
     video.start(90_000, 10_000_000)
     rtp = 480_000 + 48_000 + 960
     assert align(video, audio, rtp, 10_120_000) == (20_000, SyncSource.SENDER_REPORT)
-    audio.forget_report()
+    audio.forget_reports()
     assert align(video, audio, rtp, 10_120_000) == (120_000, SyncSource.ARRIVAL)
 
 

@@ -1,0 +1,136 @@
+"""Sound and picture of an answer, read back from its file, however wrong the sender's clocks are.
+
+Each frame says when it was captured. The bound is the one of the whole system: 95 of 100 pictures within 40 ms of
+the sound of their moment, in the first ten seconds and in the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recorder.lipsync import SyncSource
+from recorder.messages import EndReason, Verdict
+from recorder.mux import Writer
+from recorder.part import journal_path, part_path, read_json
+from recorder.recovery import recover
+from tests.recorder.encoded_media import packets_in
+from tests.recorder.sender import Clocks, S, Sender, steps
+
+FIVE_MINUTES = 300
+MINUTE = 60
+NEVER = 1 << 60
+BOUND_MS = 40.0
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    found = Writer(0.02, 1)
+    found.start()
+    yield found
+    found.close()
+
+
+def recorded(folder: Path, writer: Writer, clocks: Clocks, seconds: int, codec: str = "vp8") -> tuple[Sender, Path]:
+    """A take to its limit, finished; what holds for each of them is looked at here."""
+    sender = Sender(folder / "take", writer, clocks, seconds=seconds, codec=codec)
+    sender.run()
+    result, media = sender.finished()
+    assert (result.verdict, result.reasons, sender.reason) == (Verdict.GOOD, [], EndReason.LIMIT)
+    assert abs(result.duration_ms - seconds * 1000) <= 100
+    assert abs(result.video_frames - seconds * 30) <= 10
+    for kind, least_us in (("video", 1_000), ("audio", 19_000)):
+        assert min(steps([pts_us for pts_us, _, _ in packets_in(media, kind)])) >= least_us
+    figures = sender.figures(media)
+    assert figures.p95_ms(0, 10 * S) <= BOUND_MS
+    assert figures.p95_ms((seconds - 10) * S, seconds * S) <= BOUND_MS
+    assert figures.p95_ms(0, seconds * S) <= BOUND_MS
+    return sender, media
+
+
+def test_sound_lies_beside_its_picture_under_100_ms_of_jitter(tmp_path: Path, writer: Writer) -> None:
+    sender, _ = recorded(tmp_path, writer, Clocks(jitter_us=100_000, report_error_us=10_000), MINUTE)
+    assert sender.facts.sync_source is SyncSource.SENDER_REPORT
+
+
+def test_bug_01_sound_that_is_switched_on_3_s_late_lies_beside_its_picture(tmp_path: Path, writer: Writer) -> None:
+    clocks = Clocks(sound_from_us=5 * S, sound_late_us=200_000)
+    sender, media = recorded(tmp_path, writer, clocks, MINUTE)
+    assert sender.facts.sync_source is SyncSource.SENDER_REPORT
+    assert packets_in(media, "audio")[0][0] < 100_000, "silence comes before it"
+
+
+def test_bug_02_without_a_sender_report_for_10_s_the_first_seconds_are_there_and_in_their_place(
+    tmp_path: Path, writer: Writer
+) -> None:
+    sender, media = recorded(tmp_path, writer, Clocks(reports_from_us=12 * S, picture_late_us=180_000), MINUTE)
+    assert sender.facts.sync_source is SyncSource.SENDER_REPORT
+    (move,) = sender.facts.sound_moves
+    assert move.later_us == pytest.approx(175_000, abs=10_000)
+    assert packets_in(media, "video")[0][0] == 0
+    assert packets_in(media, "audio")[0][0] < 40_000
+
+
+@pytest.mark.parametrize("ppm", [300, -300])
+def test_bug_03_drift_of_300_ppm_is_measured_and_pictures_follow_the_sound(
+    tmp_path: Path, writer: Writer, ppm: int
+) -> None:
+    sender, media = recorded(tmp_path, writer, Clocks(sound_ppm=ppm), FIVE_MINUTES)
+    assert sender.facts.detail["drift_ppm"] == pytest.approx(ppm, abs=30)
+    sounds = [pts_us for pts_us, _, _ in packets_in(media, "audio")]
+    assert max(steps(sounds)) <= 21_000, "sound is never slewed"
+
+
+def test_all_at_once_late_sound_drift_jitter_and_rough_reports(tmp_path: Path, writer: Writer) -> None:
+    clocks = Clocks(sound_ppm=300, picture_ppm=-50, jitter_us=100_000, sound_from_us=5 * S, report_error_us=15_000)
+    recorded(tmp_path, writer, clocks, FIVE_MINUTES, codec="h264")
+
+
+def test_without_any_report_the_quickest_packets_show_offset_and_drift(tmp_path: Path, writer: Writer) -> None:
+    clocks = Clocks(reports_from_us=NEVER, jitter_us=100_000, sound_ppm=-300, picture_late_us=5_000)
+    sender, _ = recorded(tmp_path, writer, clocks, 2 * MINUTE)
+    assert sender.facts.sync_source is SyncSource.ARRIVAL
+    assert sender.facts.detail["drift_ppm"] == pytest.approx(-300, abs=40)
+
+
+def test_sound_whose_reports_come_late_is_moved_back_and_the_hole_is_silent(tmp_path: Path, writer: Writer) -> None:
+    clocks = Clocks(sound_reports_from_us=12 * S, picture_late_us=10_000, sound_late_us=250_000)
+    sender, _ = recorded(tmp_path, writer, clocks, MINUTE)
+    (move,) = sender.facts.sound_moves
+    assert move.later_us == pytest.approx(-240_000, abs=10_000)
+
+
+def test_a_wall_clock_that_is_set_in_the_middle_moves_nothing(tmp_path: Path, writer: Writer) -> None:
+    sender, _ = recorded(tmp_path, writer, Clocks(wall_set=(30 * S, 300_000)), MINUTE)
+    assert sender.facts.sound_moves == ()
+
+
+def test_bug_13_a_sender_clock_11_times_too_fast_is_taken_for_the_megahertz_it_is(
+    tmp_path: Path, writer: Writer
+) -> None:
+    sender, media = recorded(tmp_path, writer, Clocks(picture_rate=1_000_000), MINUTE)
+    assert sender.video is not None and sender.video.timeline.clock_rate == 1_000_000
+    places = [pts_us for pts_us, _, _ in packets_in(media, "video")]
+    assert max(steps(places)) <= 40_000
+
+
+def test_what_was_found_out_is_in_the_journal_and_a_recovery_moves_the_sound_by_it(
+    tmp_path: Path, writer: Writer
+) -> None:
+    sender = Sender(tmp_path / "take", writer, Clocks(reports_from_us=12 * S, picture_late_us=180_000), seconds=MINUTE)
+    sender.run()
+    assert sender.take.mux is not None
+    closed = sender.take.mux.close().result(30)
+    assert closed.lock is not None
+    closed.lock.release()
+    found = sender.take.facts(closed.written, 0, 0).sound_moves
+    journal = read_json(journal_path(sender.folder, sender.take.order.take_id))
+    assert journal is not None and journal["sync"]["source"] == "sender_report"
+    assert [(move["from_us"], move["later_us"]) for move in journal["sync"]["moves"]] == [
+        (move.from_us, move.later_us) for move in found
+    ]
+    assert part_path(sender.folder, sender.take.order.take_id).exists()
+    (result,) = recover(tmp_path)
+    assert sender.figures(sender.folder / result.file).p95_ms(0, 10 * S) <= BOUND_MS
