@@ -65,7 +65,7 @@ class LipSync:
     """Of one take. `begin` where its sound, or that of a new segment, is laid beside the picture; then `look`.
 
     `source` and `offset_us` are those of the first sound: the source is the best that was found for it in time to
-    move it, the offset where it was written.
+    move it, the offset where it was written. `later_us` is by how much `finish` will move the sound of now.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class LipSync:
         self._by = SyncSource.ARRIVAL
         self._settled = False  # the move of this segment is found, the rest is slewed
         self._from_us: int | None = None
-        self._later_us = 0
+        self.later_us = 0
         self._next_look_us = 0
         self._first_apart: tuple[int, int] | None = None
         self._last_apart: tuple[int, int] | None = None
@@ -88,7 +88,7 @@ class LipSync:
         self._by = placed.source
         self._settled = placed.source is SyncSource.SENDER_REPORT
         self._from_us = None
-        self._later_us = 0
+        self.later_us = 0
         self._next_look_us = 0
         self._first_apart = self._last_apart = None
         if self._begun == 1:
@@ -121,11 +121,11 @@ class LipSync:
         if changed:
             self._by, self._settled = by, True
             later_us = video.slew_us - apart_us
-            self._later_us = later_us if abs(later_us) >= SMALLEST_MOVE_US else 0
+            self.later_us = later_us if abs(later_us) >= SMALLEST_MOVE_US else 0
             self._first_apart = None
             if self._begun == 1:
                 self.source = by
-        video.slew_to(apart_us + self._later_us)
+        video.slew_to(apart_us + self.later_us)
         self._last_apart = (now_us, apart_us)
         self._first_apart = self._first_apart or self._last_apart
         return changed
@@ -142,13 +142,13 @@ class LipSync:
 
     def found(self) -> tuple[SoundMove, ...]:
         """What `finish` is to move."""
-        now = [] if self._from_us is None else [SoundMove(self._from_us, self._later_us)]
+        now = [] if self._from_us is None else [SoundMove(self._from_us, self.later_us)]
         moves = [*self.moves, *now]
         return tuple(moves) if any(move.later_us for move in moves) else ()
 
     def _keep(self) -> None:
         if self._from_us is not None and len(self.moves) < MOST_MOVES:
-            self.moves.append(SoundMove(self._from_us, self._later_us))
+            self.moves.append(SoundMove(self._from_us, self.later_us))
 
     def for_journal(self) -> dict[str, Any]:
         """What a recovery must know to do what `finish` would."""

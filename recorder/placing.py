@@ -14,8 +14,9 @@ from recorder.depacketize import SILENCE_US, Frame
 from recorder.lipsync import Alignment, LipSync, SyncSource, align
 from recorder.mux import Mux
 from recorder.notes import TakeNotes
-from recorder.rejoin import Joint
+from recorder.rejoin import Joint, on_time
 from recorder.sound import TakeSound
+from recorder.thaw import Thaw, stood_still
 from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
@@ -48,14 +49,20 @@ class Placing:
         self._last_pts_us = {"video": -1, "audio": -1}
         self._restarted: set[str] = set()
         self._lost_at_gap = 0
+        self._thaws = {"video": Thaw(), "audio": Thaw()}
 
     def restarted(self, kind: str) -> None:
         """The timestamps of this track begin anew with its next frame."""
+        self.thaw(kind)
+        self._thaws[kind].restarted()
         self._restarted.add(kind)
 
     def go_on(self, source: Source, joint: Joint) -> None:
         """The next frames are of another connection; those of the joint come first, its key frame before its sound."""
+        self.thaw("video")
+        self.thaw("audio")
         self._source = source
+        self._thaws = {"video": Thaw(), "audio": Thaw()}
         self._restarted = {"video", "audio"}
         self.sound.overlaps = True
         video, audio = source.video, source.audio
@@ -91,13 +98,50 @@ class Placing:
         return pts_us - clock.outage_us
 
     def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
-        track = self._source.video
+        """A whole picture, as it arrives."""
+        self._hear("video", self._source.video, frame, rtp, arrival_us, -1)
+
+    def audio(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
+        """A packet of sound, as it arrives."""
+        self._hear("audio", self._source.audio, frame, rtp, arrival_us, level)
+
+    def _hear(self, kind: str, track: Track | None, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         if track is None:
             return
+        thaw = self._thaws[kind]
+        if not thaw.keeps(track.timeline, frame, rtp, arrival_us, level):
+            self._write(kind, track, frame, rtp, arrival_us, level)
+        elif thaw.ready:
+            self.thaw(kind)
+
+    def thaw(self, kind: str) -> None:
+        """Places what waits for the sender's clock to be known."""
+        track = self._source.video if kind == "video" else self._source.audio
+        kept = self._thaws[kind].taken()
+        if not kept or track is None:
+            return
+        first = on_time(kept, track.timeline.clock_rate)
+        if first is not None and stood_still(track.timeline, kept):
+            if kind == "audio":
+                self._begin_sound(track.timeline, *first)
+            else:
+                rtp, arrival_us = first
+                at_us = max(self._since_start(arrival_us), track.timeline.last_us + STEP_US)
+                track.timeline.start(rtp, arrival_us, at_us)
+        for each in kept:
+            self._write(kind, track, each.frame, each.rtp, each.arrival_us, each.level)
+
+    def _write(self, kind: str, track: Track, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
+        if kind == "video":
+            self._write_picture(track, frame, rtp, arrival_us)
+        else:
+            self._write_sound(track, frame, rtp, arrival_us, level)
+
+    def _write_picture(self, track: Track, frame: Frame, rtp: int, arrival_us: int) -> None:
         clock = self._clock
         if "video" in self._restarted:
             self._restarted.discard("video")
-            track.timeline.start(rtp, arrival_us, max(self._since_start(arrival_us), track.timeline.last_us))
+            track.timeline.start(rtp, arrival_us, max(self._beside_sound(rtp, arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
         self.look_at_sync(arrival_us)
@@ -119,10 +163,7 @@ class Placing:
                 self._notes.gap("video", last, until_us - last, False)
             self._lost_at_gap = lost
 
-    def audio(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
-        track = self._source.audio
-        if track is None:
-            return
+    def _write_sound(self, track: Track, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         sound = self.sound
         timeline = track.timeline
         if not sound.started or "audio" in self._restarted:
@@ -132,7 +173,7 @@ class Placing:
         pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
         if pts_us < 0 or pts_us >= self._clock.end_us or sound.is_covered(pts_us):
             return
-        if pts_us > sound.end_us + SILENCE_US:
+        if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)
         sound.write(self._mux, frame.payload, pts_us, level)
         self.lips.written(pts_us)
@@ -145,6 +186,13 @@ class Placing:
             placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
         timeline.start(rtp, arrival_us, placed.at_us)
         self.lips.begin(placed)
+
+    def _beside_sound(self, rtp: int, arrival_us: int) -> int:
+        """Where a picture belongs that begins its track anew: by the sound that goes on, which may have drifted."""
+        video, audio = self._source.video, self._source.audio
+        if video is None or audio is None or not audio.timeline.started or "audio" in self._restarted:
+            return self._since_start(arrival_us)
+        return align(audio.timeline, video.timeline, rtp, arrival_us).at_us + self.lips.later_us
 
     def look_at_sync(self, now_us: int) -> None:
         """Holds the clocks of sound and picture against each other; called with each picture, and at the end."""

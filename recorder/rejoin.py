@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from recorder.depacketize import Frame
+from recorder.thaw import Kept
 from recorder.track import Track
 
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ HEAR_FOR_US = 500_000
 MOST_KEPT_BYTES = 4 * 1024 * 1024
 MOST_KEPT_SOUND = 100
 """Two seconds: of before the key frame, too, since sound arrives sooner than the picture it belongs to."""
-
-
-class Kept(NamedTuple):
-    frame: Frame
-    rtp: int
-    arrival_us: int
-    level: int
 
 
 class Joint(NamedTuple):

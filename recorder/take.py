@@ -299,6 +299,8 @@ class Take:
             if track is not None and track.listener is self:
                 track.flush()
         if self._placing is not None:
+            self._placing.thaw("video")
+            self._placing.thaw("audio")
             self._placing.look_at_sync(self._flush_at_us)
             if self.source.video is not None:
                 self._placing.watch_pause(self._clock.end_us)

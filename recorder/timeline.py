@@ -245,6 +245,11 @@ class Timeline:
         )
         return found[len(found) // 2] if found else None
 
+    def behind_us(self, rtp: int, arrival_us: int) -> int:
+        """How much later than the quickest of late this sample arrived."""
+        raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
+        return self._quickest.ahead_us - (raw_us - arrival_us)
+
     @property
     def ahead_of_arrival_us(self) -> int:
         """The timeline, unslewed, less the clock of arrivals, by the quickest packet."""

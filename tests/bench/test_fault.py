@@ -22,13 +22,13 @@ def test_5_percent_loss_costs_no_frame(tmp_path: Path) -> None:
     assert finding.notes["video_packets_recovered"] > 0
 
 
-def test_4_bursts_of_loss_leave_no_broken_picture(tmp_path: Path) -> None:
+def test_bursts_of_loss_leave_no_broken_picture(tmp_path: Path) -> None:
     finding = SHORT["bursts"](tmp_path)
     assert broken(finding) == [], finding.notes
     assert finding.notes["video_packets_recovered"] > 0
 
 
-def test_4_what_a_sender_does_not_send_again_is_a_gap_in_the_sidecar_and_pictures_go_on_at_a_key_frame(
+def test_what_a_sender_does_not_send_again_is_a_gap_in_the_sidecar_and_pictures_go_on_at_a_key_frame(
     tmp_path: Path,
 ) -> None:
     finding = SHORT["bursts_unanswered"](tmp_path)
@@ -36,7 +36,7 @@ def test_4_what_a_sender_does_not_send_again_is_a_gap_in_the_sidecar_and_picture
     assert finding.notes["holes"], "the bursts did cost frames"
 
 
-def test_8_every_file_of_a_killed_worker_plays_almost_to_the_moment(tmp_path: Path) -> None:
+def test_every_file_of_a_killed_worker_plays_almost_to_the_moment(tmp_path: Path) -> None:
     finding = SHORT["kill"](tmp_path)
     assert broken(finding) == [], finding.notes
     assert finding.notes["files"] == 2 * finding.notes["kills"]

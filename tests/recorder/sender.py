@@ -12,7 +12,7 @@ import itertools
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,11 @@ class Figures:
 
 
 class Sender:
-    """`run` until the take has ended, then `finished` for the file. The take's countdown is `before_us`."""
+    """`run` until the take has ended, then `finished` for the file. The take's countdown is `before_us`.
+
+    `network` says of each packet by how much later its copies come, none if it is lost; `repeats` names the tracks
+    whose packets are sent again when they are asked for.
+    """
 
     def __init__(
         self, folder: Path, writer: Writer, clocks: Clocks, *, seconds: int, codec: str = "vp8", before_us: int = 2 * S
@@ -102,6 +106,11 @@ class Sender:
         self._pictures: list[int] = []  # when each was captured
         self._sounds: list[int] = []
         self._sequence = {"video": 65_000, "audio": 65_000}
+        self._history: dict[tuple[str, int], tuple[bytes, int, int, int]] = {}
+        self.network: Callable[[str, int, int], Iterable[int]] = lambda kind, sequence, at_us: (0,)
+        self.repeats: tuple[str, ...] = ("video",)
+        self.round_trip_us = 60_000
+        self.asked = 0
         self._sets: list[bytes] = []
         if codec == "h264":
             self._sets = [nal for nal in nal_units(video("h264")[0][0]) if nal[0] & 0x1F in (7, 8)]
@@ -179,7 +188,19 @@ class Sender:
     def _packet(self, kind: str, payload: bytes, at_us: int, late_us: int, marker: int) -> None:
         self._sequence[kind] = self._sequence[kind] + 1 & 0xFFFF
         timestamp = self.rtp(kind, at_us) & 0xFFFFFFFF
-        self._later(at_us + late_us, (kind, payload, self._sequence[kind], timestamp, marker))
+        packet = (payload, self._sequence[kind], timestamp, marker)
+        self._history[kind, packet[1]] = packet
+        for more_us in self.network(kind, packet[1], at_us):
+            self._later(at_us + late_us + more_us, (kind, *packet))
+
+    def _answer(self, kind: str, track: Track) -> None:
+        """What is asked for is sent again, as RTX, if this sender does so."""
+        for sequence in track.reorder.requests(self.now_us // 1000):
+            self.asked += 1
+            payload, number, timestamp, marker = self._history[kind, sequence & 0xFFFF]
+            for more_us in self.network(f"{kind} again", number, self.now_us - self._began_us):
+                arrival_us = self.now_us - self._began_us + self.round_trip_us + more_us
+                self._later(arrival_us, (f"{kind} again", number.to_bytes(2, "big") + payload, timestamp, marker))
 
     # What the worker does.
 
@@ -191,17 +212,24 @@ class Sender:
             self._send(self.now_us - self._began_us)
             while self._on_the_way and self._on_the_way[0][0] <= self.now_us:
                 arrival_us, _, (kind, *what) = heapq.heappop(self._on_the_way)
-                track = self.video if kind == "video" else self.audio
+                track = self.video if kind.startswith("video") else self.audio
                 if isinstance(what[0], SenderReport):
                     track.sender_report(what[0], arrival_us)
+                    continue
+                self.last_media_us = arrival_us
+                if kind.endswith("again"):
+                    track.receive_again(*what, arrival_us)
                 else:
-                    self.last_media_us = arrival_us
                     track.receive(*what, arrival_us, 90)
+            for kind in self.repeats:
+                self._answer(kind, self.video if kind == "video" else self.audio)
             if self.now_us // 1000 >= next_ms:
                 next_ms = self.now_us // 1000 + 100
                 self.video.expire(self.now_us // 1000)
                 self.audio.expire(self.now_us // 1000)
                 self._wait_for_the_writer()
+                if self.video.needs_key:
+                    self.request_key()
             self.take.tick(self.now_us)
 
     def _wait_for_the_writer(self) -> None:
@@ -218,6 +246,13 @@ class Sender:
         self.facts = self.take.facts(closed.written, self.take.elapsed_us(self.now_us) // 1000, self.now_us // 1000)
         result = finish(self.folder, TAKE, self.facts, closed.lock)
         return result, self.folder / result.file
+
+    def numbers(self, media: Path, kind: str) -> list[int]:
+        """Which of the sender's frames are in the file, in its order; -1 for silence that nobody sent."""
+        found = packets_in(media, kind)
+        if kind == "video":
+            return [_number(payload[-4:]) for _, payload, _ in found]
+        return [-1 if payload == SILENCE else _number(payload[1:5]) for _, payload, _ in found]
 
     def figures(self, media: Path) -> Figures:
         """Each picture in the file beside the sound of the same moment."""

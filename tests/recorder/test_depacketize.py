@@ -148,7 +148,7 @@ def test_after_reset_only_a_key_frame_is_whole(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_4_garbage_after_a_loss_burst_nothing_is_whole_until_the_next_key_frame(codec: str) -> None:
+def test_bug_04_garbage_after_a_loss_burst_nothing_is_whole_until_the_next_key_frame(codec: str) -> None:
     stream = video(codec)
     payloads = payloads_of(codec, stream)
     ends = [at for at, (_, marker) in enumerate(payloads) if marker]

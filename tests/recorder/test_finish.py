@@ -120,7 +120,7 @@ def test_a_good_take_is_finished_and_described(tmp_path: Path, codec: str) -> No
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_6_file_not_seekable_a_seek_finds_a_key_frame_by_the_index(tmp_path: Path, codec: str) -> None:
+def test_bug_06_file_not_seekable_a_seek_finds_a_key_frame_by_the_index(tmp_path: Path, codec: str) -> None:
     closed = part_with(tmp_path, codec)
     result = finish(tmp_path, TAKE, facts_of(closed), closed.lock)
     media = tmp_path / result.file
@@ -169,7 +169,7 @@ def test_what_is_called_seekable_has_its_index(tmp_path: Path, codec: str) -> No
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_9_size_change_the_header_carries_the_largest(tmp_path: Path, codec: str) -> None:
+def test_the_header_of_a_file_with_a_size_change_carries_the_largest(tmp_path: Path, codec: str) -> None:
     def ramp_up(mux: Mux) -> None:
         feed(mux, codec, 30)
         for index, (payload, key) in enumerate(video(codec, 640, 360, 30)):

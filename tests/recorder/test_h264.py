@@ -36,7 +36,7 @@ def units_of_first_key() -> tuple[list[bytes], list[bytes]]:
     return [u for u in units if u[0] & 0x1F in (7, 8)], [u for u in units if u[0] & 0x1F not in (7, 8)]
 
 
-def test_parameter_sets_in_packets_of_their_own_go_before_the_next_idr() -> None:
+def test_bug_17_parameter_sets_in_packets_of_their_own_go_before_the_next_idr() -> None:
     sets, rest = units_of_first_key()
     for own_marker in (False, True):
         depacketizer, sequence = H264(), 0
@@ -81,7 +81,7 @@ def test_a_sender_that_never_repeats_its_parameter_sets_goes_on_after_a_loss() -
     assert wholes == [True, False, True]
 
 
-def test_several_slices_make_one_picture_and_a_lost_first_slice_breaks_it() -> None:
+def test_bug_18_several_slices_make_one_picture_and_a_lost_first_slice_breaks_it() -> None:
     stream = video("h264", slices=4)
     assert sum(1 for unit in nal_units(stream[1][0]) if unit[0] & 0x1F == 1) > 1
     payloads: list[tuple[bytes, bool]] = []

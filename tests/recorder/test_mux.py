@@ -120,7 +120,7 @@ def test_sound_alone_makes_a_webm(tmp_path: Path, writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_9_size_change_a_file_plays_through_it(tmp_path: Path, writer: Writer, codec: str) -> None:
+def test_a_size_change_stays_in_the_file(tmp_path: Path, writer: Writer, codec: str) -> None:
     mux = Mux(writer, order_for(tmp_path, codec))
     feed(mux, codec, 30)
     for index, (payload, key) in enumerate(video(codec, 640, 360, 30)):

@@ -79,7 +79,7 @@ while True:
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("kill_after_us", [2_300_000, 3_900_000])
-def test_sigkill_loses_at_most_a_second_and_a_half(tmp_path: Path, codec: str, kill_after_us: int) -> None:
+def test_bug_08_after_a_crash_all_but_1_5_s_is_readable(tmp_path: Path, codec: str, kill_after_us: int) -> None:
     program = LIVE.format(root=str(Path.cwd()), folder=str(tmp_path), codec=codec)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -55,7 +55,7 @@ def test_not_one_frame_is_missing_of_what_was_sent(tmp_path: Path, streams: int)
     assert parts(tmp_path) == []
 
 
-def test_8_a_killed_worker_is_restarted_and_its_takes_are_recovered(tmp_path: Path) -> None:
+def test_a_killed_worker_is_restarted_and_its_takes_are_recovered(tmp_path: Path) -> None:
     port = free_port()
     with front(WHIP, tmp_path, port) as (_, pid), sending(port, 2, 30):
         until(lambda: len(parts(tmp_path)) == 2, 10, "two takes are being written")

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from recorder.depacketize import Frame
 from recorder.finish import finish
+from recorder.media_file import read_back
 from recorder.messages import Arm, EndReason, Event, OutageBegan, OutageEnded, PeerId, TakeEnding, TakeId, Verdict
 from recorder.mux import Writer
 from recorder.part import journal_path, part_path
@@ -235,6 +237,13 @@ def test_a_segment_of_another_size_plays_through_and_the_header_carries_the_larg
     assert larger in content
     if codec == "h264":
         assert content.count(b"moov") == 1 and content.count(b"avcC") == 1
+    reading = read_back(path)
+    assert reading.indexed and reading.rising and abs(reading.duration_us - 6 * S) <= 200_000
+    with av.open(str(path)) as container:
+        container.seek(4_500_000)
+        packet = next(container.demux(video=0))
+        assert packet.is_keyframe and packet.pts is not None
+        assert 3 <= packet.pts * packet.time_base <= 4.5, "in the second segment"
 
 
 def test_pictures_before_a_key_frame_are_no_joint_and_one_is_asked_for(tmp_path: Path, writer: Writer) -> None:

@@ -64,7 +64,7 @@ def test_only_feedback_that_was_offered_is_answered() -> None:
     assert "a=rtcp-fb:96 goog-remb" in answer_to(read_offer(bare, ("vp8",)))
 
 
-def test_10_sideways_phone_video_the_orientation_extension_is_never_answered() -> None:
+def test_bug_10_sideways_phone_video_the_orientation_extension_is_never_answered() -> None:
     assert "urn:3gpp:video-orientation" in CHROMIUM
     assert "orientation" not in answer_to(read_offer(CHROMIUM, BOTH))
 
@@ -92,7 +92,7 @@ def test_a_second_camera_and_a_data_channel_are_declined_in_place() -> None:
     assert session.group[0].items == ["0", "1"]
 
 
-def test_14_a_codec_we_do_not_record_is_refused_before_answering() -> None:
+def test_bug_14_a_codec_we_do_not_record_is_refused_before_answering() -> None:
     assert refusal(CHROMIUM, ("vp9x",)) is OfferProblem.NO_VIDEO_CODEC
     no_opus = without(CHROMIUM, "a=rtpmap:111", "a=fmtp:111")
     assert refusal(no_opus) is OfferProblem.NO_AUDIO_CODEC

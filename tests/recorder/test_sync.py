@@ -134,3 +134,12 @@ def test_what_was_found_out_is_in_the_journal_and_a_recovery_moves_the_sound_by_
     assert part_path(sender.folder, sender.take.order.take_id).exists()
     (result,) = recover(tmp_path)
     assert sender.figures(sender.folder / result.file).p95_ms(0, 10 * S) <= BOUND_MS
+
+
+def test_bug_20_a_take_of_30_minutes_is_whole_and_in_sync_to_its_end(tmp_path: Path, writer: Writer) -> None:
+    """On an injected clock; in real time it is a long test."""
+    sender, media = recorded(tmp_path, writer, Clocks(sound_ppm=50, wall_ppm=20), 30 * MINUTE)
+    assert (
+        sender.numbers(media, "video")
+        == list(range(sender.numbers(media, "video")[0], len(sender._pictures)))[: 30 * MINUTE * 30 + 30]
+    )

@@ -120,7 +120,7 @@ def test_a_take_starts_at_zero_with_a_key_frame_asked_for_shortly_before(camera:
     assert camera.take.phase is Phase.RECORDING
 
 
-def test_5_black_start_a_take_waits_for_a_key_frame_when_the_first_request_is_lost(camera: Camera) -> None:
+def test_bug_05_black_start_a_take_waits_for_a_key_frame_when_the_first_request_is_lost(camera: Camera) -> None:
     camera.answers_requests = False
     camera.run(2.0)
     assert camera.of(TakeStarted) == []
@@ -246,7 +246,7 @@ def test_a_server_that_comes_back_hears_how_the_last_outage_stands(camera: Camer
 
 
 @pytest.mark.parametrize("phase_us", range(0, 20_000, 3_000))
-def test_15_a_frozen_sender_leaves_no_hole_and_no_heap_in_either_track(
+def test_a_frozen_sender_leaves_no_hole_and_no_heap_in_either_track(
     tmp_path: Path, writer: Writer, phase_us: int
 ) -> None:
     camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
@@ -325,7 +325,7 @@ def test_pictures_given_up_leave_a_gap_even_if_it_is_short_or_last_and_a_camera_
     assert [gap.length_ms for gap in gaps] == pytest.approx([400, 200], abs=50)
 
 
-def test_12_muted_sound_does_not_shorten_the_track(camera: Camera) -> None:
+def test_bug_12_muted_sound_does_not_shorten_the_track(camera: Camera) -> None:
     camera.run(3)
     camera.muted = {"audio"}
     camera.run(9)
@@ -333,7 +333,7 @@ def test_12_muted_sound_does_not_shorten_the_track(camera: Camera) -> None:
     assert written.audio_packets == pytest.approx(500, abs=10)
 
 
-def test_1_sound_that_starts_3_s_late_begins_in_its_place(camera: Camera) -> None:
+def test_sound_that_starts_3_s_late_begins_in_its_place(camera: Camera) -> None:
     camera.muted = {"audio"}
     camera.run(4.1)
     camera.muted = set()
@@ -367,7 +367,7 @@ def test_an_outage_past_90_s_ends_the_take_and_keeps_it(camera: Camera) -> None:
     assert (ending.reason, round(ending.elapsed_ms / 1000)) == (EndReason.OUTAGE, 2)
 
 
-def test_15_a_sender_frozen_for_8_s_continues_in_the_same_file(camera: Camera) -> None:
+def test_bug_15_a_sender_frozen_for_8_s_continues_in_the_same_file(camera: Camera) -> None:
     camera.run(3)
     camera.muted = {"video", "audio"}
     camera.run(8)
@@ -378,7 +378,7 @@ def test_15_a_sender_frozen_for_8_s_continues_in_the_same_file(camera: Camera) -
     assert abs(written.last_us - 10 * S) <= 60_000
 
 
-def test_7_a_timestamp_jump_does_not_lengthen_the_file(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_07_a_timestamp_jump_does_not_lengthen_the_file(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
     camera.run(5)
     monkeypatch.setattr(f"{__name__}.FIRST_RTP", FIRST_RTP + (1 << 30))
     camera.run(7)

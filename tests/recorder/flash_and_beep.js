@@ -1,0 +1,88 @@
+// A camera and a microphone of one clock: each picture says in a barcode when it was drawn, by the AudioContext's
+// time, and flashes while the oscillator beeps, once a second. `stage` publishes them; the test answers the offer.
+const CELLS = 24;
+
+window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
+  const clock = new AudioContext({ sampleRate: 48000 });
+  await clock.resume();
+  const microphone = clock.createMediaStreamDestination();
+  const volume = clock.createGain();
+  volume.gain.value = 0;
+  const tone = clock.createOscillator();
+  tone.frequency.value = 1000;
+  tone.connect(volume).connect(microphone);
+  tone.start();
+  let scheduled = 0;
+  const schedule = () => {
+    for (; scheduled < clock.currentTime + 3; scheduled++) {
+      volume.gain.setValueAtTime(0.5, scheduled);
+      volume.gain.setValueAtTime(0, scheduled + 0.1);
+    }
+  };
+  schedule();
+  setInterval(schedule, 500);
+
+  const canvas = document.createElement("canvas");
+  const pen = canvas.getContext("2d", { alpha: false });
+  const camera = (wide, tall) => { canvas.width = wide; canvas.height = tall; };
+  camera(width, height);
+  const draw = () => {
+    const { width: wide, height: tall } = canvas;
+    const now = clock.currentTime;
+    pen.fillStyle = now % 1 < 0.1 ? "#fff" : "#345";
+    pen.fillRect(0, 0, wide, tall);
+    if (noise) {
+      const grain = pen.createImageData(wide, tall / 2);
+      const words = new Uint32Array(grain.data.buffer);
+      let seed = Math.round(now * 1e6) | 1;
+      for (let at = 0; at < words.length; at++) {
+        seed ^= seed << 13; seed ^= seed >>> 17; seed ^= seed << 5;
+        words[at] = seed | 0xff000000;
+      }
+      pen.putImageData(grain, 0, tall / 2);
+    }
+    let code = Math.round(now * 1000);
+    for (let cell = 0; cell < CELLS; cell++, code >>= 1) {
+      pen.fillStyle = code & 1 ? "#fff" : "#000";
+      pen.fillRect(Math.round(cell * wide / CELLS), 0, Math.ceil(wide / CELLS), Math.round(tall / 6));
+    }
+  };
+  setInterval(draw, 1000 / 30);
+  draw();
+
+  const peer = new RTCPeerConnection();
+  const pictures = canvas.captureStream(30).getVideoTracks()[0];
+  const [sound] = microphone.stream.getAudioTracks();
+  sound.enabled = beepsFromS === 0;
+  const video = peer.addTransceiver(pictures, { direction: "sendonly" });
+  peer.addTransceiver(sound, { direction: "sendonly" });
+  const wanted = RTCRtpSender.getCapabilities("video").codecs
+    .filter((each) => each.mimeType.toLowerCase() === `video/${codec}` || each.mimeType === "video/rtx");
+  video.setCodecPreferences(wanted);
+  await peer.setLocalDescription();
+  window.answered = async (sdp) => {
+    await peer.setRemoteDescription({ type: "answer", sdp });
+    const parameters = video.sender.getParameters();
+    parameters.degradationPreference = "maintain-resolution";
+    await video.sender.setParameters(parameters);
+  };
+  window.speak = () => { sound.enabled = true; };
+  window.camera = camera;
+  window.swap = async () => {
+    const other = document.createElement("canvas");
+    other.width = canvas.width; other.height = canvas.height;
+    const brush = other.getContext("2d", { alpha: false });
+    setInterval(() => brush.drawImage(canvas, 0, 0), 1000 / 60);
+    await video.sender.replaceTrack(other.captureStream(30).getVideoTracks()[0]);
+  };
+  window.sent = async () => {
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === "outbound-rtp" && report.kind === "video") {
+        return { frames: report.framesSent, width: report.frameWidth, height: report.frameHeight,
+          target: report.targetBitrate ?? 0 };
+      }
+    }
+    return null;
+  };
+  return peer.localDescription.sdp;
+};

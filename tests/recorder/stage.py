@@ -1,0 +1,166 @@
+"""Chromium on a worker's stage: it publishes flashes and beeps of one clock, and the file says what became of them."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import statistics
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+from playwright.async_api import Page, async_playwright
+
+from recorder.messages import (
+    Arm,
+    Connect,
+    Connected,
+    Done,
+    PeerChanged,
+    PeerId,
+    PeerState,
+    Stop,
+    TakeFinished,
+    TakeId,
+    TakeResult,
+    TakeStarted,
+)
+from tests.journeys.conftest import CHROMIUM, LOOPBACK, QUIET
+from tests.recorder.test_udp import Bench
+
+SCRIPT = Path(__file__).with_name("flash_and_beep.js")
+TAKE = TakeId("take")
+PEER = PeerId("peer")
+CELLS = 24
+RATE = 48_000
+QUIET_BEFORE = RATE // 4
+
+
+class Stage(Bench):
+    """A worker, and one page that sends to it. `record`, let time pass, `stop`."""
+
+    page: Page
+
+    async def publish(self, codec: str, *, width: int = 1280, height: int = 720, **how: object) -> None:
+        given = {"codec": codec, "width": width, "height": height, "beepsFromS": 0, "noise": False, **how}
+        offer = await self.page.evaluate("given => window.stage(given)", given)
+        reply = await self.worker.call(Connect(PEER, offer))
+        assert isinstance(reply, Connected), reply
+        await self.page.evaluate("sdp => window.answered(sdp)", reply.answer_sdp)
+        await self.said(lambda event: event == PeerChanged(PEER, PeerState.LIVE))
+
+    async def said(self, what: Any, seconds: float = 20) -> Any:
+        async with asyncio.timeout(seconds):
+            while not (found := [event for event in self.events if what(event)]):
+                await asyncio.sleep(0.02)
+        return found[-1]
+
+    async def record(self, *, countdown_ms: int = 1000, limit_ms: int = 3_600_000) -> None:
+        order = Arm(TAKE, PEER, str(self.folder / "x"), countdown_ms, limit_ms, 1 << 32)
+        assert isinstance(await self.worker.call(order), Done)
+        await self.said(lambda event: isinstance(event, TakeStarted))
+
+    async def stop(self) -> tuple[TakeResult, Path]:
+        assert isinstance(await self.worker.call(Stop(TAKE)), Done)
+        finished: TakeFinished = await self.said(lambda event: isinstance(event, TakeFinished))
+        return finished.result, self.folder / "x" / finished.result.file
+
+
+@contextlib.asynccontextmanager
+async def stage(folder: Path, codec: str) -> AsyncIterator[Stage]:
+    found = Stage(folder, advertised_ips=("127.0.0.1",), video_codecs=(codec,))
+    await found.worker.start()
+    try:
+        async with async_playwright() as playwright:
+            chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, LOOPBACK])
+            found.page = await chromium.new_page()
+            await found.page.goto("about:blank")
+            await found.page.add_script_tag(content=SCRIPT.read_text())
+            yield found
+            await chromium.close()
+    finally:
+        found.socket.close()
+        await found.worker.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One decoded picture: its place in the file and the moment it was drawn, in milliseconds, and its size."""
+
+    at_ms: float
+    drawn_ms: int
+    width: int
+    height: int
+
+
+def pictures(media: Path) -> list[Seen]:
+    """Every picture, its barcode read."""
+    found = []
+    with av.open(str(media)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
+            plane = frame.planes[0]
+            row = bytes(plane)[frame.height // 12 * plane.line_size :][: frame.width]
+            drawn_ms = 0
+            for cell in range(CELLS):
+                drawn_ms |= (row[(2 * cell + 1) * frame.width // (2 * CELLS)] > 128) << cell
+            assert frame.time is not None
+            found.append(Seen(frame.time * 1000, drawn_ms, frame.width, frame.height))
+    return found
+
+
+def beeps(media: Path) -> list[float]:
+    """Where in the file each beep begins, in milliseconds, if it begins after a quarter of a second of silence."""
+    found: list[float] = []
+    quiet = 0
+    with av.open(str(media)) as container:
+        resampler = av.AudioResampler("s16", "mono", RATE)
+        for decoded in container.decode(container.streams.audio[0]):
+            assert decoded.time is not None
+            at_ms = decoded.time * 1000
+            for frame in resampler.resample(decoded):
+                samples = array.array("h", bytes(frame.planes[0])[: frame.samples * 2])
+                for index, sample in enumerate(samples):
+                    if abs(sample) < 3000:
+                        quiet += 1
+                    else:
+                        if quiet >= QUIET_BEFORE:
+                            found.append(at_ms + index * 1000 / RATE)
+                        quiet = 0
+                at_ms += frame.samples * 1000 / RATE
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How late sound is beside its picture, for each picture, in milliseconds."""
+
+    apart: list[tuple[float, float]]
+
+    def p95_ms(self, from_s: float, until_s: float) -> float:
+        return statistics.quantiles(self._within(from_s, until_s), n=20)[-1]
+
+    def median_ms(self, from_s: float, until_s: float) -> float:
+        return statistics.median(apart for at, apart in self.apart if from_s * 1000 <= at < until_s * 1000)
+
+    def _within(self, from_s: float, until_s: float) -> list[float]:
+        found = [abs(apart) for at, apart in self.apart if from_s * 1000 <= at < until_s * 1000]
+        assert len(found) > 30, "too few pictures"
+        return found
+
+
+def together(media: Path) -> Together:
+    """Each picture beside the beep next to it: a beep begins at each full second of the sender's clock."""
+    sounds = beeps(media)
+    assert sounds, "no beep in the file"
+    apart = []
+    for each in pictures(media):
+        beep_ms = min(sounds, key=lambda at: abs(at - each.at_ms))
+        picture_ms = each.at_ms - each.drawn_ms
+        sound_ms = beep_ms - round((beep_ms - picture_ms) / 1000) * 1000
+        apart.append((each.at_ms, sound_ms - picture_ms))
+    return Together(apart)
