@@ -123,6 +123,7 @@ class Placing:
         first = on_time(kept, track.timeline.clock_rate)
         if first is not None and stood_still(track.timeline, kept):
             if kind == "audio":
+                self.sound.overlaps = True  # what was hurried through is of the time that is cut out
                 self._begin_sound(track.timeline, *first)
             else:
                 rtp, arrival_us = first

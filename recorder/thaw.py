@@ -1,8 +1,8 @@
 """What comes after a silence and seems late: was the network slow, or did the sender's clock stand still?
 
-A browser that was frozen captures no sound meanwhile, and counts on from where it was: its timestamps are then
-behind for good. Those of packets that the network held back catch up at once. Half a second of listening tells
-them apart, which costs a recorder nothing.
+A browser that was frozen captures no sound meanwhile. Once it runs again it hurries through a part of what it
+missed, and is behind by the rest for good. Packets that the network held back catch up wholly. To listen until a
+track catches up no more tells them apart, and costs a recorder nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from recorder.timeline import Timeline
 
 SILENT_US = 1_000_000
 BEHIND_US = 1_000_000
+"""So late at first: it is listened to."""
+STAYS_BEHIND_US = 500_000
+"""So late at the end: it stood still."""
 CATCHES_UP_US = 250_000
+"""As much in each half second: it is not at its end yet."""
 HEAR_FOR_US = 500_000
+HEAR_AT_MOST_US = 4_000_000
 MOST_KEPT_BYTES = 4 * 1024 * 1024
 MOST_KEPT = 1000
 
@@ -30,35 +35,39 @@ class Kept(NamedTuple):
 
 
 class Thaw:
-    """Of one track: `keeps` what may be of a frozen sender, until there is enough to `judge` it by."""
+    """Of one track: `keeps` what may be of a frozen sender, until it is `ready` to be judged."""
 
     def __init__(self) -> None:
-        self.kept: list[Kept] = []
+        self.ready = False
+        self._kept: list[Kept] = []
         self._bytes = 0
         self._last_arrival_us: int | None = None
+        self._mark = (0, 0)
 
     def keeps(self, timeline: Timeline, frame: Frame, rtp: int, arrival_us: int, level: int) -> bool:
-        """True if this frame waits; `ready` says when no longer."""
+        """True if this frame waits, with those before it."""
         last_us, self._last_arrival_us = self._last_arrival_us, arrival_us
-        if not self.kept:
-            if last_us is None or arrival_us - last_us <= SILENT_US or not timeline.started:
-                return False
-            if timeline.behind_us(rtp, arrival_us) <= BEHIND_US:
-                return False
-        self.kept.append(Kept(frame, rtp, arrival_us, level))
-        self._bytes += len(frame.payload)
-        return True
-
-    @property
-    def ready(self) -> bool:
-        if not self.kept:
+        kept = self._kept
+        if not kept and (last_us is None or arrival_us - last_us <= SILENT_US or not timeline.started):
             return False
-        heard_us = self.kept[-1].arrival_us - self.kept[0].arrival_us
-        return heard_us >= HEAR_FOR_US or self._bytes > MOST_KEPT_BYTES or len(self.kept) >= MOST_KEPT
+        behind_us = timeline.behind_us(rtp, arrival_us)
+        if not kept:
+            if behind_us <= BEHIND_US:
+                return False
+            self._mark = (arrival_us, behind_us)
+        kept.append(Kept(frame, rtp, arrival_us, level))
+        self._bytes += len(frame.payload)
+        marked_us, marked_behind_us = self._mark
+        if arrival_us - marked_us >= HEAR_FOR_US:
+            self.ready = marked_behind_us - behind_us < CATCHES_UP_US
+            self._mark = (arrival_us, behind_us)
+        if arrival_us - kept[0].arrival_us > HEAR_AT_MOST_US or self._bytes > MOST_KEPT_BYTES or len(kept) >= MOST_KEPT:
+            self.ready = True
+        return True
 
     def taken(self) -> list[Kept]:
         """What was kept, once."""
-        kept, self.kept, self._bytes = self.kept, [], 0
+        kept, self._kept, self._bytes, self.ready = self._kept, [], 0, False
         return kept
 
     def restarted(self) -> None:
@@ -67,7 +76,5 @@ class Thaw:
 
 
 def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:
-    """Whether these, behind at first, are as much behind at their end."""
-    first, last = kept[0], kept[-1]
-    caught_up_us = timeline.behind_us(first.rtp, first.arrival_us) - timeline.behind_us(last.rtp, last.arrival_us)
-    return caught_up_us < CATCHES_UP_US and last.arrival_us - first.arrival_us >= HEAR_FOR_US // 2
+    """Whether these, late at first, never caught up."""
+    return min(timeline.behind_us(each.rtp, each.arrival_us) for each in kept) > STAYS_BEHIND_US

@@ -22,11 +22,7 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
   schedule();
   setInterval(schedule, 500);
 
-  const canvas = document.createElement("canvas");
-  const pen = canvas.getContext("2d", { alpha: false });
-  const camera = (wide, tall) => { canvas.width = wide; canvas.height = tall; };
-  camera(width, height);
-  const draw = () => {
+  const draw = (canvas, pen) => {
     const { width: wide, height: tall } = canvas;
     const now = clock.currentTime;
     pen.fillStyle = now % 1 < 0.1 ? "#fff" : "#345";
@@ -47,14 +43,19 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
       pen.fillRect(Math.round(cell * wide / CELLS), 0, Math.ceil(wide / CELLS), Math.round(tall / 6));
     }
   };
-  setInterval(draw, 1000 / 30);
-  draw();
+  const camera = (wide, tall) => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [wide, tall];
+    const pen = canvas.getContext("2d", { alpha: false });
+    setInterval(draw, 1000 / 30, canvas, pen);
+    draw(canvas, pen);
+    return canvas.captureStream(30).getVideoTracks()[0];
+  };
 
   const peer = new RTCPeerConnection();
-  const pictures = canvas.captureStream(30).getVideoTracks()[0];
   const [sound] = microphone.stream.getAudioTracks();
   sound.enabled = beepsFromS === 0;
-  const video = peer.addTransceiver(pictures, { direction: "sendonly" });
+  const video = peer.addTransceiver(camera(width, height), { direction: "sendonly" });
   peer.addTransceiver(sound, { direction: "sendonly" });
   const wanted = RTCRtpSender.getCapabilities("video").codecs
     .filter((each) => each.mimeType.toLowerCase() === `video/${codec}` || each.mimeType === "video/rtx");
@@ -67,14 +68,7 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
     await video.sender.setParameters(parameters);
   };
   window.speak = () => { sound.enabled = true; };
-  window.camera = camera;
-  window.swap = async () => {
-    const other = document.createElement("canvas");
-    other.width = canvas.width; other.height = canvas.height;
-    const brush = other.getContext("2d", { alpha: false });
-    setInterval(() => brush.drawImage(canvas, 0, 0), 1000 / 60);
-    await video.sender.replaceTrack(other.captureStream(30).getVideoTracks()[0]);
-  };
+  window.swap = (wide, tall) => video.sender.replaceTrack(camera(wide, tall));
   window.sent = async () => {
     for (const report of (await peer.getStats()).values()) {
       if (report.type === "outbound-rtp" && report.kind === "video") {

@@ -52,6 +52,8 @@ class Clocks:
     sound_ppm: int = 0
     wall_ppm: int = 0
     picture_rate: int = 90_000
+    frame_us: int = FRAME_US
+    sound_us: int = SOUND_US
     picture_late_us: int = 25_000
     sound_late_us: int = 5_000
     jitter_us: int = 0
@@ -61,6 +63,10 @@ class Clocks:
     sound_reports_from_us: int = 0
     wall_set: tuple[int, int] = (1 << 60, 0)
     """When the sender's wall clock is set, and by how much."""
+    frozen: tuple[int, int] = (1 << 60, 1 << 60)
+    """From when until when the browser stands still, and with it the timestamps of its sound, not of its picture."""
+    hurries_us: int = 0
+    """How much sound it sends all at once when it goes on: the last it has, as if it had been captured then."""
     report_error_us: int = 0
     """How far each sound report may be wrong, either way, as those of a busy browser are."""
 
@@ -110,7 +116,9 @@ class Sender:
         self.network: Callable[[str, int, int], Iterable[int]] = lambda kind, sequence, at_us: (0,)
         self.repeats: tuple[str, ...] = ("video",)
         self.round_trip_us = 60_000
+        self.tick_us = TICK_US
         self.asked = 0
+        self._hurried = False
         self._sets: list[bytes] = []
         if codec == "h264":
             self._sets = [nal for nal in nal_units(video("h264")[0][0]) if nal[0] & 0x1F in (7, 8)]
@@ -132,16 +140,20 @@ class Sender:
 
     def _send(self, until_us: int) -> None:
         clocks = self.clocks
-        while (at := self._sent["video"] * FRAME_US * S // (S + clocks.picture_ppm)) <= until_us:
-            self._picture(at)
+        while (at := self._sent["video"] * clocks.frame_us * S // (S + clocks.picture_ppm)) <= until_us:
+            if not clocks.frozen[0] <= at < clocks.frozen[1]:
+                self._picture(at)
             self._sent["video"] += 1
-        while (at := self._sent["audio"] * SOUND_US * S // (S + clocks.sound_ppm)) <= until_us:
-            if at >= clocks.sound_from_us:
+        while (at := self._sent["audio"] * clocks.sound_us * S // (S + clocks.sound_ppm)) <= until_us:
+            if at >= clocks.sound_from_us and not clocks.frozen[0] <= at < clocks.frozen[1]:
+                self._hurry(at)
                 self._sound(at)
             self._sent["audio"] += 1
         for kind, every_us, from_us in (("video", S, 0), ("audio", 5 * S, clocks.sound_reports_from_us)):
             while (at := self._sent[f"{kind} report"] * every_us + 400_000) <= until_us:
                 self._sent[f"{kind} report"] += 1
+                if clocks.frozen[0] <= at < clocks.frozen[1]:
+                    continue
                 if max(clocks.reports_from_us, from_us, clocks.sound_from_us) <= at < clocks.reports_until_us:
                     self._later(at + 5_000, (kind, self._report(kind, at)))
 
@@ -152,6 +164,9 @@ class Sender:
     def rtp(self, kind: str, at_us: int) -> int:
         """The track's RTP timestamp of a moment, unwrapped."""
         clocks = self.clocks
+        stood_us = max(0, min(at_us, clocks.frozen[1]) - clocks.frozen[0])
+        if kind == "audio" and stood_us:
+            at_us -= stood_us - (clocks.hurries_us if at_us >= clocks.frozen[1] else 0)
         rate, ppm = (clocks.picture_rate, clocks.picture_ppm) if kind == "video" else (48_000, clocks.sound_ppm)
         return (1 << 32) - 20_000 + at_us * (S + ppm) // S * rate // S
 
@@ -179,11 +194,24 @@ class Sender:
             self._packet("video", payload, at_us, late_us, marker)
 
     def _sound(self, at_us: int) -> None:
-        payload = b"\xfc" + _numbered(len(self._sounds))
+        head = b"\xfc" if self.clocks.sound_us == SOUND_US else b"\x1c"  # 20 or 60 ms
+        payload = head + _numbered(len(self._sounds))
         self._sounds.append(at_us)
         self._packet(
             "audio", payload, at_us, self.clocks.sound_late_us + self._random.randint(0, self.clocks.jitter_us), 1
         )
+
+    def _hurry(self, at_us: int) -> None:
+        """The first sound after the freeze: what it hurries through arrives before it, five times as fast."""
+        if self._hurried or at_us < self.clocks.frozen[1]:
+            return
+        self._hurried = True
+        count = self.clocks.hurries_us // SOUND_US
+        for number in range(count):
+            timestamp = self.rtp("audio", at_us) - (count - number) * 960 & 0xFFFFFFFF
+            self._sequence["audio"] = self._sequence["audio"] + 1 & 0xFFFF
+            packet = (SILENCE, self._sequence["audio"], timestamp, 1)
+            self._later(at_us - (count - number) * SOUND_US // 5, ("audio", *packet))
 
     def _packet(self, kind: str, payload: bytes, at_us: int, late_us: int, marker: int) -> None:
         self._sequence[kind] = self._sequence[kind] + 1 & 0xFFFF
@@ -208,7 +236,7 @@ class Sender:
         assert self.video is not None and self.audio is not None
         next_ms = 0
         while self.take.phase is not Phase.DONE:
-            self.now_us += TICK_US
+            self.now_us += self.tick_us
             self._send(self.now_us - self._began_us)
             while self._on_the_way and self._on_the_way[0][0] <= self.now_us:
                 arrival_us, _, (kind, *what) = heapq.heappop(self._on_the_way)

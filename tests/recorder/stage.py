@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import os
 import statistics
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -63,6 +64,17 @@ class Stage(Bench):
         assert isinstance(await self.worker.call(order), Done)
         await self.said(lambda event: isinstance(event, TakeStarted))
 
+    async def sent(self) -> dict[str, int]:
+        """What the browser says of its pictures: `frames`, `width`, `height`, `target` in bit/s."""
+        found: dict[str, int] = await self.page.evaluate("window.sent()")
+        return found
+
+    def freeze(self, signal_number: int) -> None:
+        """Sends SIGSTOP or SIGCONT to the pages' processes."""
+        for process in _children(os.getpid()):
+            if b"--type=renderer" in Path(f"/proc/{process}/cmdline").read_bytes():
+                os.kill(process, signal_number)
+
     async def stop(self) -> tuple[TakeResult, Path]:
         assert isinstance(await self.worker.call(Stop(TAKE)), Done)
         finished: TakeFinished = await self.said(lambda event: isinstance(event, TakeFinished))
@@ -84,6 +96,20 @@ async def stage(folder: Path, codec: str) -> AsyncIterator[Stage]:
     finally:
         found.socket.close()
         await found.worker.stop()
+
+
+def _children(parent: int) -> list[int]:
+    """All that descend from a process: those of other tests' browsers are not ours to stop."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found, new = [], [parent]
+    while new:
+        new = [process for process, of in parents.items() if of in new]
+        found += new
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,7 +367,7 @@ def test_an_outage_past_90_s_ends_the_take_and_keeps_it(camera: Camera) -> None:
     assert (ending.reason, round(ending.elapsed_ms / 1000)) == (EndReason.OUTAGE, 2)
 
 
-def test_bug_15_a_sender_frozen_for_8_s_continues_in_the_same_file(camera: Camera) -> None:
+def test_a_sender_silent_for_8_s_continues_in_the_same_file(camera: Camera) -> None:
     camera.run(3)
     camera.muted = {"video", "audio"}
     camera.run(8)

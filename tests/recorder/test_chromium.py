@@ -1,0 +1,119 @@
+"""A real browser flashes and beeps by one clock, and the file is held against it: decoded, picture by picture."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from recorder.messages import OutageEnded, TakeResult, TakeStarted, Verdict
+from tests.recorder.stage import Seen, Together, pictures, stage, together
+
+pytestmark = pytest.mark.xdist_group("browser")
+BOUND_MS = 40.0
+BITRATE_FLOOR_BPS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One recorded answer; `swapped_ms` is when its camera was replaced, on the file's timeline."""
+
+    result: TakeResult
+    media: Path
+    third_second: dict[str, int]
+    swapped_ms: float
+    seen: list[Seen]
+    apart: Together
+
+
+async def answer(folder: Path) -> Answer:
+    async with stage(folder, "h264") as found:
+        await found.publish("h264")
+        loop = asyncio.get_running_loop()
+        live_s = loop.time()
+        await found.record(countdown_ms=500)
+        began_s = loop.time()
+        await asyncio.sleep(live_s + 3 - loop.time())
+        third_second = await found.sent()
+        await asyncio.sleep(began_s + 6 - loop.time())
+        await found.page.evaluate("window.swap(1280, 720)")
+        swapped_ms = (loop.time() - began_s) * 1000
+        await asyncio.sleep(began_s + 9 - loop.time())
+        result, media = await found.stop()
+        assert len([event for event in found.events if isinstance(event, TakeStarted)]) == 1
+    return Answer(result, media, third_second, swapped_ms, pictures(media), together(media))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answer]:
+    yield asyncio.run(answer(tmp_path_factory.mktemp("chromium")))
+
+
+def test_sound_and_picture_of_a_browser_are_together_in_its_file(recorded: Answer) -> None:
+    assert (recorded.result.verdict, recorded.result.reasons) == (Verdict.GOOD, [])
+    sidecar = json.loads(recorded.media.with_suffix(".json").read_text())
+    assert sidecar["sync"]["source"] == "sender_report"
+    assert recorded.apart.p95_ms(0, 9) <= BOUND_MS
+
+
+def test_bug_11_the_first_seconds_are_not_blurred(recorded: Answer) -> None:
+    assert {(each.width, each.height) for each in recorded.seen if each.at_ms <= 3000} == {(1280, 720)}
+    assert (recorded.third_second["width"], recorded.third_second["height"]) == (1280, 720)
+    assert recorded.third_second["target"] >= BITRATE_FLOOR_BPS
+
+
+def test_bug_19_a_camera_that_replace_track_swaps_goes_on_in_the_same_file(recorded: Answer) -> None:
+    after = [each for each in recorded.seen if each.at_ms > recorded.swapped_ms + 500]
+    assert len(after) > 45
+    drawn = [each.drawn_ms for each in recorded.seen]
+    assert drawn == sorted(drawn), "one clock, before and after"
+    around = [each.at_ms for each in recorded.seen if abs(each.at_ms - recorded.swapped_ms) < 1500]
+    assert max(later - before for before, later in pairwise(around)) <= 500
+    assert recorded.apart.p95_ms(recorded.swapped_ms / 1000 + 0.5, 9) <= BOUND_MS
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_a_browser_that_is_frozen_for_8_s_goes_on_in_sync(tmp_path: Path, codec: str) -> None:
+    async with stage(tmp_path, codec) as found:
+        await found.publish(codec)
+        await found.record()
+        await asyncio.sleep(6)
+        found.freeze(signal.SIGSTOP)
+        await asyncio.sleep(8)
+        found.freeze(signal.SIGCONT)
+        ended = await found.said(lambda event: isinstance(event, OutageEnded))
+        assert ended.outage_ms == pytest.approx(8000, abs=500)
+        await asyncio.sleep(12)
+        result, media = await found.stop()
+    assert result.duration_ms == pytest.approx(18_000, abs=1_500)
+    assert abs(result.duration_ms - result.elapsed_ms) <= 150
+    apart = together(media)
+    assert apart.p95_ms(0, 5) <= BOUND_MS
+    assert apart.p95_ms(8, 18) <= BOUND_MS
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("minutes", "codec"), [(5, "vp8"), (5, "h264"), (30, "h264")])
+async def test_a_real_take_is_in_sync_in_its_first_and_in_its_last_ten_seconds(
+    tmp_path: Path, minutes: int, codec: str
+) -> None:
+    async with stage(tmp_path, codec) as found:
+        await found.publish(codec, width=640, height=360)
+        await found.record()
+        await asyncio.sleep(minutes * 60)
+        sent = await found.sent()
+        result, media = await found.stop()
+    assert (result.verdict, result.reasons) == (Verdict.GOOD, [])
+    assert abs(result.duration_ms - minutes * 60_000) <= 1_000
+    assert result.video_frames >= sent["frames"] - 90, "but those of the countdown"
+    apart, end_s = together(media), result.duration_ms / 1000
+    for from_s, until_s in ((0, 10), (end_s - 10, end_s)):
+        print(f"{minutes} min {codec}: p95 {apart.p95_ms(from_s, until_s):.1f} ms from {from_s:.0f} s on")
+        assert apart.p95_ms(from_s, until_s) <= BOUND_MS
