@@ -54,7 +54,7 @@ $(VENV)/.runtime: pyproject.toml $(VENV)/bin/python
 $(VENV)/.tests: pyproject.toml package.json package-lock.json tests/install.sh $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent
-	sh tests/install.sh chromium firefox-esr iproute2
+	sh tests/install.sh chromium ffmpeg firefox-esr iproute2
 	@touch $@ $(VENV)/.runtime
 
 build/loadgen/loadgen: tests/bench/loadgen/main.go tests/bench/loadgen/path.go tests/bench/loadgen/build.sh

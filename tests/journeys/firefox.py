@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import selectors
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.journeys.house import ROOT
+from tests.journeys.playing import PLAY_THROUGH, Played, played
 
 DRIVER = Path(__file__).with_suffix(".mjs")
 EXECUTABLE = "/usr/bin/firefox-esr"
@@ -28,32 +28,6 @@ PREFERENCES: dict[str, object] = {
 
 class FirefoxFailed(AssertionError):
     """The browser did not do what it was told; the text is its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What came of playing a file from its beginning to its end."""
-
-    sizes: tuple[tuple[int, int], ...]
-    """Width and height of the pictures shown, in order, one entry for each change."""
-    colours: tuple[int, ...]
-    """How many colours the last picture of each size had, of 4096; a picture of one colour is none."""
-    frames: int
-    """Pictures decoded."""
-    ended: bool
-    error: str
-    """Empty, or the media error's code and words."""
-    at_s: float
-    """Where it stood at the end of this look."""
-    duration_s: float
-
-    @property
-    def width(self) -> int:
-        return self.sizes[-1][0] if self.sizes else 0
-
-    @property
-    def height(self) -> int:
-        return self.sizes[-1][1] if self.sizes else 0
 
 
 class Firefox:
@@ -105,14 +79,14 @@ class Firefox:
     def play(self, path: Path, *, within_s: float = 60.0, rate: float = 1.0) -> Played:
         """Plays a media file from its beginning until it ends, fails or the time is over, and says what was shown."""
         page = path.resolve().with_name(f"{path.stem}.play.html")
-        page.write_text(f"<!doctype html><title>play</title><video muted src='{path.resolve().as_uri()}'></video>")
+        page.write_text(f"<!doctype html><title>play</title><video src='{path.resolve().as_uri()}'></video>")
         try:
             self.open(page.as_uri())
-            found = self.evaluate(PLAY, {"rate": rate, "withinMs": within_s * 1000}, within_s=within_s + REPLY_S)
+            script = f"(given) => ({PLAY_THROUGH})(document.querySelector('video'), given)"
+            given = {"rate": rate, "withinMs": within_s * 1000}
+            return played(self.evaluate(script, given, within_s=within_s + REPLY_S))
         finally:
             page.unlink()
-        return Played(sizes=tuple((width, height) for width, height in found.pop("sizes")),
-                      colours=tuple(found.pop("colours")), **found)  # fmt: skip
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -129,39 +103,3 @@ class Firefox:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-PLAY = """
-async ({ rate, withinMs }) => {
-  const video = document.querySelector("video");
-  const sizes = [], colours = [];
-  const canvas = document.createElement("canvas");
-  canvas.width = 64; canvas.height = 36;
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
-  const look = (_, { width, height }) => {
-    const last = sizes.at(-1);
-    if (last?.[0] !== width || last?.[1] !== height) { sizes.push([width, height]); colours.push(0); }
-    pen.drawImage(video, 0, 0, 64, 36);
-    const pixels = pen.getImageData(0, 0, 64, 36).data;
-    const seen = new Set();
-    for (let i = 0; i < pixels.length; i += 4) {
-      seen.add((pixels[i] >> 4) << 8 | (pixels[i + 1] >> 4) << 4 | pixels[i + 2] >> 4);
-    }
-    colours[colours.length - 1] = seen.size;
-    video.requestVideoFrameCallback(look);
-  };
-  video.requestVideoFrameCallback(look);
-  const over = new Promise((done) => {
-    for (const name of ["ended", "error"]) video.addEventListener(name, done, { once: true });
-    setTimeout(done, withinMs);
-  });
-  video.playbackRate = rate;
-  if (!video.error) {
-    video.play().catch(() => undefined);
-    await over;
-  }
-  const error = video.error ? `${video.error.code} ${video.error.message}` : "";
-  return { sizes, colours, frames: video.getVideoPlaybackQuality().totalVideoFrames, ended: video.ended, error,
-    at_s: video.currentTime, duration_s: Number.isFinite(video.duration) ? video.duration : 0 };
-}
-"""
