@@ -32,7 +32,7 @@ SIZES = ((1280, 720), (640, 480))
 
 
 @pytest.mark.parametrize("house", [("h264",), ("vp8",)], indirect=True, ids=["h264", "vp8"])
-def test_a_camera_swapped_in_the_middle_of_an_answer_plays_through_in_both_browsers(
+def test_bug_09_a_camera_of_another_size_in_the_middle_of_an_answer_plays_through_in_both_browsers(
     house: House, browser: Browser
 ) -> None:
     invited = house.furnish(QUESTION)

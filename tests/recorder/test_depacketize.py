@@ -10,15 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.depacketize import (
+    DEPACKETIZERS,
     FRAME_LIMIT_BYTES,
     SILENCE,
     SILENCE_US,
+    Frame,
     Opus,
     Vp8,
     for_codec,
     opus_duration_us,
     silence_pts,
 )
+from recorder.sdp import TrackOffer
+from recorder.track import Track
 from tests.recorder.encoded_media import nal_units, payloads_of, pushed, sound, video, vp8_payloads
 
 CODECS = ("vp8", "h264")
@@ -301,3 +305,41 @@ def test_silence_decodes_to_20_ms_of_silence() -> None:
 def test_an_unknown_codec_is_refused() -> None:
     with pytest.raises(ValueError, match="vp9"):
         for_codec("vp9")
+
+
+def test_a_further_codec_is_one_small_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WholePackets:
+        needs_key, broken = True, 0
+
+        def push(self, payload: bytes, sequence: int, marker: bool) -> Frame | None:
+            self.needs_key = False
+            return Frame(payload, True, 320, 180, True) if payload else None
+
+        def reset(self) -> None:
+            self.needs_key = True
+
+    monkeypatch.setitem(DEPACKETIZERS, "new", lambda sprop: WholePackets())
+    track = Track(TrackOffer("1", "video", "new", 96, 97, 90_000, 0, 0, {}, frozenset()))
+    track.restart(1)
+    assert track.needs_key
+    for sequence in range(3):
+        track.receive(b"picture", sequence, sequence * 3000, 1, sequence * 33_333, -1)
+    assert (track.counters.frames, track.needs_key) == (3, False)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_size_change_in_a_real_stream_is_seen_at_its_key_frame(codec: str) -> None:
+    payloads = payloads_of(codec, (*video(codec)[:7], *video(codec, 640, 360, 60)[:7]))
+    frames = pushed(for_codec(codec), payloads)
+    assert [(frame.width, frame.height, frame.key) for frame in frames] == [
+        (320, 180, True), *[(320, 180, False)] * 6, (640, 360, True), *[(640, 360, False)] * 6
+    ]  # fmt: skip
+
+
+def test_a_picture_of_single_nal_units_is_one_frame() -> None:
+    encoded = video("h264")[0][0]
+    units = needed(encoded)
+    depacketizer = for_codec("h264")
+    pushes = [depacketizer.push(unit, at, unit is units[-1]) for at, unit in enumerate(units)]
+    (frame,) = [each for each in pushes if each is not None]
+    assert frame.key and frame.whole and sorted(nal_units(frame.payload)) == sorted(units)
