@@ -65,7 +65,8 @@ class LipSync:
     """Of one take. `begin` where its sound, or that of a new segment, is laid beside the picture; then `look`.
 
     `source` and `offset_us` are those of the first sound: the source is the best that was found for it in time to
-    move it, the offset where it was written. `later_us` is by how much `finish` will move the sound of now.
+    move it, the offset where it was written. `later_us` is by how much `finish` will move the sound of now, which
+    begins in the file at `from_us`: to be set with its first packet. `look` has nothing to do before `next_look_us`.
     """
 
     def __init__(self) -> None:
@@ -75,9 +76,9 @@ class LipSync:
         self._begun = 0
         self._by = SyncSource.ARRIVAL
         self._settled = False  # the move of this segment is found, the rest is slewed
-        self._from_us: int | None = None
+        self.from_us: int | None = None
         self.later_us = 0
-        self._next_look_us = 0
+        self.next_look_us = 0
         self._first_apart: tuple[int, int] | None = None
         self._last_apart: tuple[int, int] | None = None
 
@@ -87,23 +88,18 @@ class LipSync:
         self._begun += 1
         self._by = placed.source
         self._settled = placed.source is SyncSource.SENDER_REPORT
-        self._from_us = None
+        self.from_us = None
         self.later_us = 0
-        self._next_look_us = 0
+        self.next_look_us = 0
         self._first_apart = self._last_apart = None
         if self._begun == 1:
             self.source, self.offset_us = placed.source, placed.at_us
 
-    def written(self, pts_us: int) -> None:
-        """The file holds the first sound since `begin` at `pts_us`."""
-        if self._from_us is None:
-            self._from_us = pts_us
-
     def look(self, video: Timeline, audio: Timeline, now_us: int) -> bool:
         """Compares the two clocks, at most once a second; True when what `for_journal` gives has changed."""
-        if now_us < self._next_look_us or not self._begun or not (video.started and audio.started):
+        if now_us < self.next_look_us or not self._begun or not (video.started and audio.started):
             return False
-        self._next_look_us = now_us + LOOK_EVERY_US
+        self.next_look_us = now_us + LOOK_EVERY_US
         by_arrival_us = audio.ahead_of_arrival_us - video.ahead_of_arrival_us
         apart_us, by = by_arrival_us, SyncSource.ARRIVAL
         since_us = max(video.set_us, audio.set_us)
@@ -142,13 +138,13 @@ class LipSync:
 
     def found(self) -> tuple[SoundMove, ...]:
         """What `finish` is to move."""
-        now = [] if self._from_us is None else [SoundMove(self._from_us, self.later_us)]
+        now = [] if self.from_us is None else [SoundMove(self.from_us, self.later_us)]
         moves = [*self.moves, *now]
         return tuple(moves) if any(move.later_us for move in moves) else ()
 
     def _keep(self) -> None:
-        if self._from_us is not None and len(self.moves) < MOST_MOVES:
-            self.moves.append(SoundMove(self._from_us, self.later_us))
+        if self.from_us is not None and len(self.moves) < MOST_MOVES:
+            self.moves.append(SoundMove(self.from_us, self.later_us))
 
     def for_journal(self) -> dict[str, Any]:
         """What a recovery must know to do what `finish` would."""

@@ -49,12 +49,11 @@ class Placing:
         self._last_pts_us = {"video": -1, "audio": -1}
         self._restarted: set[str] = set()
         self._lost_at_gap = 0
-        self._thaws = {"video": Thaw(), "audio": Thaw()}
+        self._video_thaw, self._audio_thaw = Thaw(), Thaw()
 
     def restarted(self, kind: str) -> None:
         """The timestamps of this track begin anew with its next frame."""
         self.thaw(kind)
-        self._thaws[kind].restarted()
         self._restarted.add(kind)
 
     def go_on(self, source: Source, joint: Joint) -> None:
@@ -62,7 +61,7 @@ class Placing:
         self.thaw("video")
         self.thaw("audio")
         self._source = source
-        self._thaws = {"video": Thaw(), "audio": Thaw()}
+        self._video_thaw.outages = self._audio_thaw.outages = self._clock.outages  # the joint has listened already
         self._restarted = {"video", "audio"}
         self.sound.overlaps = True
         video, audio = source.video, source.audio
@@ -99,25 +98,40 @@ class Placing:
 
     def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
         """A whole picture, as it arrives."""
-        self._hear("video", self._source.video, frame, rtp, arrival_us, -1)
+        track, thaw = self._source.video, self._video_thaw
+        if track is None:
+            return
+        if (thaw.kept or thaw.outages != self._clock.outages) and self._waits("video", frame, rtp, arrival_us, -1):
+            return
+        self._write_picture(track, frame, rtp, arrival_us)
 
     def audio(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
         """A packet of sound, as it arrives."""
-        self._hear("audio", self._source.audio, frame, rtp, arrival_us, level)
-
-    def _hear(self, kind: str, track: Track | None, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
+        track, thaw = self._source.audio, self._audio_thaw
         if track is None:
             return
-        thaw = self._thaws[kind]
-        if not thaw.keeps(track.timeline, frame, rtp, arrival_us, level):
-            self._write(kind, track, frame, rtp, arrival_us, level)
-        elif thaw.ready:
+        if (thaw.kept or thaw.outages != self._clock.outages) and self._waits("audio", frame, rtp, arrival_us, level):
+            return
+        self._write_sound(track, frame, rtp, arrival_us, level)
+
+    def _frozen(self, kind: str) -> tuple[Track | None, Thaw]:
+        source = self._source
+        return (source.video, self._video_thaw) if kind == "video" else (source.audio, self._audio_thaw)
+
+    def _waits(self, kind: str, frame: Frame, rtp: int, arrival_us: int, level: int) -> bool:
+        """Whether this frame, of after an outage, is kept until the sender's clock is known."""
+        track, thaw = self._frozen(kind)
+        thaw.outages = self._clock.outages
+        if track is None or kind in self._restarted or not thaw.keeps(track.timeline, frame, rtp, arrival_us, level):
+            return False
+        if thaw.ready:
             self.thaw(kind)
+        return True
 
     def thaw(self, kind: str) -> None:
         """Places what waits for the sender's clock to be known."""
-        track = self._source.video if kind == "video" else self._source.audio
-        kept = self._thaws[kind].taken()
+        track, thaw = self._frozen(kind)
+        kept = thaw.taken()
         if not kept or track is None:
             return
         first = on_time(kept, track.timeline.clock_rate)
@@ -130,13 +144,10 @@ class Placing:
                 at_us = max(self._since_start(arrival_us), track.timeline.last_us + STEP_US)
                 track.timeline.start(rtp, arrival_us, at_us)
         for each in kept:
-            self._write(kind, track, each.frame, each.rtp, each.arrival_us, each.level)
-
-    def _write(self, kind: str, track: Track, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
-        if kind == "video":
-            self._write_picture(track, frame, rtp, arrival_us)
-        else:
-            self._write_sound(track, frame, rtp, arrival_us, level)
+            if kind == "video":
+                self._write_picture(track, each.frame, each.rtp, each.arrival_us)
+            else:
+                self._write_sound(track, each.frame, each.rtp, each.arrival_us, each.level)
 
     def _write_picture(self, track: Track, frame: Frame, rtp: int, arrival_us: int) -> None:
         clock = self._clock
@@ -145,7 +156,8 @@ class Placing:
             track.timeline.start(rtp, arrival_us, max(self._beside_sound(rtp, arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
-        self.look_at_sync(arrival_us)
+        if arrival_us >= self.lips.next_look_us:
+            self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
         pts_us = self._place(media_us, FRAME_US, arrival_us)
         if pts_us >= clock.end_us:
@@ -177,7 +189,8 @@ class Placing:
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)
         sound.write(self._mux, frame.payload, pts_us, level)
-        self.lips.written(pts_us)
+        if self.lips.from_us is None:
+            self.lips.from_us = pts_us
         self._last_pts_us["audio"] = pts_us
 
     def _begin_sound(self, timeline: Timeline, rtp: int, arrival_us: int) -> None:

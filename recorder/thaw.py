@@ -12,7 +12,6 @@ from typing import NamedTuple
 from recorder.depacketize import Frame
 from recorder.timeline import Timeline
 
-SILENT_US = 1_000_000
 BEHIND_US = 1_000_000
 """So late at first: it is listened to."""
 STAYS_BEHIND_US = 500_000
@@ -35,20 +34,22 @@ class Kept(NamedTuple):
 
 
 class Thaw:
-    """Of one track: `keeps` what may be of a frozen sender, until it is `ready` to be judged."""
+    """Of one track: it `keeps` what may be of a frozen sender, until it is `ready` to be judged.
+
+    Asked of the first frame after an outage, and while there is anything `kept`; `outages` is how many there had been.
+    """
 
     def __init__(self) -> None:
         self.ready = False
-        self._kept: list[Kept] = []
+        self.outages = 0
+        self.kept: list[Kept] = []
         self._bytes = 0
-        self._last_arrival_us: int | None = None
         self._mark = (0, 0)
 
     def keeps(self, timeline: Timeline, frame: Frame, rtp: int, arrival_us: int, level: int) -> bool:
         """True if this frame waits, with those before it."""
-        last_us, self._last_arrival_us = self._last_arrival_us, arrival_us
-        kept = self._kept
-        if not kept and (last_us is None or arrival_us - last_us <= SILENT_US or not timeline.started):
+        kept = self.kept
+        if not kept and not timeline.started:
             return False
         behind_us = timeline.behind_us(rtp, arrival_us)
         if not kept:
@@ -67,12 +68,8 @@ class Thaw:
 
     def taken(self) -> list[Kept]:
         """What was kept, once."""
-        kept, self._kept, self._bytes, self.ready = self._kept, [], 0, False
+        kept, self.kept, self._bytes, self.ready = self.kept, [], 0, False
         return kept
-
-    def restarted(self) -> None:
-        """The track begins anew: what it sends next is no continuation."""
-        self._last_arrival_us = None
 
 
 def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:

@@ -60,6 +60,10 @@ class _Quickest:
         return self._ahead_us if self._before_us is None else max(self._ahead_us, self._before_us)
 
     @property
+    def empty(self) -> bool:
+        return self._since_us < 0
+
+    @property
     def sure(self) -> bool:
         """Whether it was listened for long enough."""
         return self._before_us is not None
@@ -246,7 +250,9 @@ class Timeline:
         return found[len(found) // 2] if found else None
 
     def behind_us(self, rtp: int, arrival_us: int) -> int:
-        """How much later than the quickest of late this sample arrived."""
+        """How much later than the quickest of late this sample arrived; 0 before there is one."""
+        if self._quickest.empty:
+            return 0
         raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
         return self._quickest.ahead_us - (raw_us - arrival_us)
 

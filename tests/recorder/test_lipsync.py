@@ -26,7 +26,7 @@ class Pair:
         placed = align(self.video, self.audio, 0, 0)
         self.audio.start(0, 0, placed.at_us)
         self.lips.begin(placed)
-        self.lips.written(0)
+        self.lips.from_us = 0
         self.now_us = 0
 
     def run(self, seconds: int) -> bool:
@@ -94,7 +94,7 @@ def test_each_segment_is_moved_by_itself() -> None:
     pair.run(2)
     pair.audio.forget_reports()
     pair.lips.begin(Alignment(2 * S, SyncSource.ARRIVAL))
-    pair.lips.written(2 * S)
+    pair.lips.from_us = 2 * S
     pair.report(-60_000)
     pair.run(2)
     first, second = pair.lips.found()
@@ -106,7 +106,7 @@ def test_a_track_that_begins_anew_without_end_costs_no_memory() -> None:
     lips = LipSync()
     for at in range(10 * MOST_MOVES):
         lips.begin(Alignment(at, SyncSource.ARRIVAL))
-        lips.written(at)
+        lips.from_us = at
         lips.later_us = 50_000
     assert len(lips.found()) == MOST_MOVES + 1
 
@@ -136,7 +136,7 @@ def test_whatever_a_sender_says_times_rise_and_the_slew_is_bounded(steps: list[t
             pair.audio.pts_us(rtp, now_us)
         elif kind == "begin":
             pair.lips.begin(align(pair.video, pair.audio, rtp, now_us))
-            pair.lips.written(abs(stamp) & 0xFFFFFFFF)
+            pair.lips.from_us = abs(stamp) & 0xFFFFFFFF
         else:
             timeline = pair.video if kind.startswith("picture") else pair.audio
             timeline.sender_report(rtp & 0xFFFFFFFF, stamp, now_us)

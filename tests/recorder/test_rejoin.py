@@ -23,6 +23,7 @@ from recorder.sidecar import read_result
 from recorder.take import Phase, Take
 from recorder.track import Track
 from tests.recorder.encoded_media import decode_strictly, packets_in, sound, video
+from tests.recorder.test_mux import until
 
 S = 1_000_000
 FRAME_US = 33_333
@@ -338,12 +339,11 @@ def test_a_worker_killed_after_the_joint_leaves_both_halves_and_what_was_noted(t
     recording.run(4)
     mux = recording.take.mux
     assert mux is not None
-    with open(part_path(recording.folder, TakeId("take")), "rb") as part:
-        while mux._pending:
-            pass
-        left = tmp_path / "left"
-        left.mkdir()
-        part_path(left, TakeId("take")).write_bytes(part.read())
+    part = part_path(recording.folder, TakeId("take"))
+    until(lambda: part.exists() and not mux._pending and mux._note is None)
+    left = tmp_path / "left"
+    left.mkdir()
+    shutil.copy(part, left)
     shutil.copy(journal_path(recording.folder, TakeId("take")), left)
     (result,) = recover(left)
     assert result.recovered and result.end_reason is EndReason.WORKER_DIED
