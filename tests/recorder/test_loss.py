@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from recorder.sdp import TrackOffer
 from recorder.track import Track
 from tests.recorder.encoded_media import packets_in
 from tests.recorder.sender import FRAME_US, SOUND_US, Clocks, S, Sender
+from tests.recorder.test_peer import HERE, VIDEO, Home, packet
 
 SECONDS = 24
 MS = 1_000
@@ -154,3 +156,39 @@ def test_a_new_ssrc_begins_anew_at_a_key_frame() -> None:
     assert (track.counters.frames, track.needs_key) == (2, True), "nothing before its key frame"
     track.receive(key, 40_001, 3007, 1, 13 * FRAME_US, -1)
     assert (track.counters.frames, track.needs_key, track.counters.restarts) == (3, False, 1)
+
+
+async def test_after_a_loss_that_nobody_repairs_a_key_frame_is_asked_for_at_once_and_every_500_ms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_us = 1000 * S
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now_us * 1000)
+    home = Home()
+    peer = home.peer()
+    peer.reach.address = HERE
+
+    def arrives(number: int, key: bool) -> None:
+        picture = b"\x10\x10\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00" if key else b"\x10\x01\x00\x00"
+        home.deliver(peer, packet(VIDEO, number, number * 3000, 1, picture), now_us)
+
+    arrives(1, key=True)
+    for number in (2, 4, 5):
+        now_us += FRAME_US
+        arrives(number, key=False)
+    lost_us, asked_us, number = now_us - FRAME_US, [], 6
+    for turn in range(1, 280):
+        now_us += 10 * MS
+        if turn % 3 == 0:
+            arrives(number, key=turn == 270)
+            number += 1
+        asked = peer.counters.plis
+        if turn % 10 == 0:
+            peer.tick(now_us)
+        if peer.counters.plis != asked:
+            asked_us.append(now_us - lost_us)
+    # The hold of a second is over by then, to the next turn of the worker's timer.
+    assert 1_000 * MS <= asked_us[0] <= 1_150 * MS
+    assert len(asked_us) == 4 and all(500 * MS <= after - before <= 600 * MS for before, after in pairwise(asked_us)), (
+        asked_us
+    )
+    assert peer.video is not None and not peer.video.needs_key
