@@ -17,6 +17,8 @@ from recorder.timeline import REPORT_TOLERANCE_US, Timeline
 LOOK_EVERY_US: Final = 1_000_000
 SMALLEST_MOVE_US: Final = 10_000
 """Less is slewed, within half a second, and not worth a copy of the file."""
+ADRIFT_US: Final = 200_000
+"""No drift: a microphone that was changed, say, stood still. More than ten seconds of slewing would be needed."""
 MOST_MOVES: Final = 100
 DRIFT_OVER_US: Final = 20_000_000
 
@@ -66,7 +68,8 @@ class LipSync:
 
     `source` and `offset_us` are those of the first sound: the source is the best that was found for it in time to
     move it, the offset where it was written. `later_us` is by how much `finish` will move the sound of now, which
-    begins in the file at `from_us`: to be set with its first packet. `look` has nothing to do before `next_look_us`.
+    begins in the file at `from_us`: to be set with its first packet. `adrift` asks for the sound to begin anew where
+    it belongs. `look` has nothing to do before `next_look_us`.
     """
 
     def __init__(self) -> None:
@@ -79,6 +82,7 @@ class LipSync:
         self.from_us: int | None = None
         self.later_us = 0
         self.next_look_us = 0
+        self.adrift = False
         self._first_apart: tuple[int, int] | None = None
         self._last_apart: tuple[int, int] | None = None
 
@@ -91,6 +95,7 @@ class LipSync:
         self.from_us = None
         self.later_us = 0
         self.next_look_us = 0
+        self.adrift = False
         self._first_apart = self._last_apart = None
         if self._begun == 1:
             self.source, self.offset_us = placed.source, placed.at_us
@@ -121,6 +126,9 @@ class LipSync:
             self._first_apart = None
             if self._begun == 1:
                 self.source = by
+        self.adrift = abs(apart_us + self.later_us - video.slew_us) > ADRIFT_US
+        if self.adrift:
+            return changed
         video.slew_to(apart_us + self.later_us)
         self._last_apart = (now_us, apart_us)
         self._first_apart = self._first_apart or self._last_apart

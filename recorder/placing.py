@@ -210,9 +210,14 @@ class Placing:
 
     def look_at_sync(self, now_us: int) -> None:
         """Holds the clocks of sound and picture against each other; called with each picture, and at the end."""
-        video, audio = self._source.video, self._source.audio
-        if video is not None and audio is not None and self.lips.look(video.timeline, audio.timeline, now_us):
+        video, audio, lips = self._source.video, self._source.audio, self.lips
+        if video is None or audio is None:
+            return
+        if lips.look(video.timeline, audio.timeline, now_us):
             self._note()
+        if lips.adrift:
+            self._restarted.add("audio")
+            self.sound.overlaps = True
 
     def _note(self) -> None:
         self._mux.note(self._notes.for_journal() | self.lips.for_journal())

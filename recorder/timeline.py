@@ -76,7 +76,8 @@ class Timeline:
     starts: a take reports the difference between its end and its beginning.
     `unsure` means that it is not known yet whether the sender's clock runs at
     its rate: `observe` wants to see the frames. `set_us` is the arrival of the
-    last report that showed the sender's wall clock to have been set.
+    last report that showed the sender's wall clock to have been set, or this
+    track's clock to have stood still.
     """
 
     __slots__ = (
@@ -222,6 +223,7 @@ class Timeline:
             before = self._reports[-1]
             if abs(report.ntp_us - before.ntp_us - self._since(before, report.rtp)) > CLOCK_STEP_US:
                 self._reports.clear()
+                self._quickest = _Quickest()
                 self.set_us = arrival_us
         self._reports.append(report)
         return True

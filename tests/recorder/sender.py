@@ -65,6 +65,8 @@ class Clocks:
     """When the sender's wall clock is set, and by how much."""
     frozen: tuple[int, int] = (1 << 60, 1 << 60)
     """From when until when the browser stands still, and with it the timestamps of its sound, not of its picture."""
+    sound_alone: bool = False
+    """Whether only the microphone stands still then."""
     hurries_us: int = 0
     """How much sound it sends all at once when it goes on: the last it has, as if it had been captured then."""
     report_error_us: int = 0
@@ -141,7 +143,7 @@ class Sender:
     def _send(self, until_us: int) -> None:
         clocks = self.clocks
         while (at := self._sent["video"] * clocks.frame_us * S // (S + clocks.picture_ppm)) <= until_us:
-            if not clocks.frozen[0] <= at < clocks.frozen[1]:
+            if clocks.sound_alone or not clocks.frozen[0] <= at < clocks.frozen[1]:
                 self._picture(at)
             self._sent["video"] += 1
         while (at := self._sent["audio"] * clocks.sound_us * S // (S + clocks.sound_ppm)) <= until_us:

@@ -157,6 +157,21 @@ def test_bug_15_after_a_freeze_of_8_s_the_same_file_goes_on_in_sync_and_the_free
     assert [gap.length_ms for gap in sender.facts.gaps if gap.length_ms > 500] == [ended.outage_ms]
 
 
+@pytest.mark.parametrize("seconds", [0.8, 3])
+def test_a_microphone_that_stands_still_is_beside_its_picture_again_soon_after(
+    tmp_path: Path, writer: Writer, seconds: float
+) -> None:
+    clocks = Clocks(frozen=(20 * S, 20 * S + round(seconds * S)), sound_alone=True, jitter_us=50_000)
+    sender = Sender(tmp_path / "take", writer, clocks, seconds=MINUTE)
+    sender.run()
+    result, media = sender.finished()
+    assert abs(result.duration_ms - MINUTE * 1000) <= 100
+    figures = sender.figures(media)
+    assert figures.p95_ms(0, 10 * S) <= BOUND_MS and figures.p95_ms(30 * S, MINUTE * S) <= BOUND_MS
+    sounds = [pts_us for pts_us, _, _ in packets_in(media, "audio")]
+    assert max(steps(sounds)) <= 41_000, "what is missing is silent"
+
+
 def test_bug_20_a_take_of_30_minutes_is_whole_and_in_sync_to_its_end(tmp_path: Path, writer: Writer) -> None:
     """On an injected clock, at ten pictures a second; in real time it is a long test."""
     clocks = Clocks(sound_ppm=100, wall_ppm=20, frame_us=100_000, sound_us=60_000)
