@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from recorder import rtcp, rtp
-from recorder.address import Address
 from recorder.dtls import Certificate, Handshake, HandshakeFailed, Slots, SrtpKeys
 from recorder.ice import Credentials
 from recorder.messages import OfferProblem, OfferRefused, PeerId, PeerState
 from recorder.reach import Reach
+from recorder.routes import Route, Routes
 from recorder.sdp import Offer
 from recorder.streams import Stream, Streams
 from recorder.track import KEY_REPEAT_MS, FrameListener, Track
@@ -46,6 +46,7 @@ class Home(Protocol):
     """What a peer needs of its worker."""
 
     udp: UdpPort
+    routes: Routes
     slots: Slots
     certificate: Certificate
     needy: set[Peer]
@@ -75,7 +76,8 @@ class Peer:
     ) -> None:
         self.peer_id = peer_id
         self.offer = offer
-        self.reach = Reach(credentials, offer.ufrag, home.udp, self.media)
+        self.born_us = time.monotonic_ns() // 1000
+        self.reach = Reach(credentials, offer.ufrag, home.routes, self, self.media, self.born_us)
         self.state = PeerState.CONNECTING
         self.detail = ""
         self.counters = PeerCounters()
@@ -84,7 +86,6 @@ class Peer:
         self.last_media_us = 0
         self._home = home
         self._max_bitrate_bps = max_bitrate_bps
-        self.born_us = time.monotonic_ns() // 1000
         self._keys: SrtpKeys | None = None
         self._block = home.udp.block
         self._ssrc = int.from_bytes(credentials.password.encode()[:4], "big")
@@ -110,15 +111,16 @@ class Peer:
 
     # Connecting.
 
-    def check(self, message: bytes, sender: Address, local: bytes, key: bytes) -> None:
-        """A connectivity check that names us: answered, and its address believed, if it is signed."""
-        owner = getattr(self._home.udp.routes.get(key), "__self__", None)
+    def check(self, message: bytes, route: Route, now_us: int) -> None:
+        """A connectivity check that names us: answered, and the way it came by believed, if it is signed."""
+        owner = self._home.routes.owner(route.key)
         taken = (
             isinstance(owner, Peer)
             and owner is not self
-            and time.monotonic_ns() // 1000 - owner.last_media_us < LIVE_WITHIN_US
+            and now_us - owner.last_media_us < LIVE_WITHIN_US
+            and not self._home.routes.quiet(route.key, now_us)
         )
-        if not self.reach.check(message, sender, local, key, taken=taken):
+        if not self.reach.check(message, route, now_us, taken=taken):
             self.counters.refused_checks += 1
 
     def restart(self, offer: Offer, credentials: Credentials) -> list[str]:
@@ -132,7 +134,7 @@ class Peer:
         return self.reach.restart(credentials, offer.ufrag)
 
     def record(self, record: bytes) -> None:
-        """A DTLS record from one of our addresses, in its turn; the first begins the handshake."""
+        """A DTLS record by one of our ways, in its turn; the first begins the handshake."""
         self._handshake.feed(record)
         if self._task is None and self.state is not PeerState.GONE:
             self._task = asyncio.get_running_loop().create_task(self._connect(), name=f"peer {self.peer_id}")
@@ -330,7 +332,7 @@ class Peer:
         return found | {name: getattr(counters, name) for name in ("forged", "over_rate", "nacks", "plis")}
 
     async def close(self) -> None:
-        """Frees the addresses, says goodbye, ends the handshake."""
+        """Frees its ways, says goodbye, ends the handshake."""
         self.reach.close()
         self._home.needy.discard(self)
         if self._task is not None and not self._task.done():

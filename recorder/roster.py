@@ -24,7 +24,9 @@ from recorder.messages import (
 )
 from recorder.peer import Peer
 from recorder.record_turns import RecordTurns
+from recorder.routes import Route, Routes, UdpRoute
 from recorder.sdp import Offer, read_offer, write_answer
+from recorder.tcp import TcpPort
 from recorder.udp import SLOT_BYTES, UdpPort
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ WAKE_CONNECTING_S = 0.002
 MOST_CONNECTING = 100
 GIVES_WAY_AFTER_US = 10_000_000
 """Who has not connected by then, for whatever reason, leaves a full worker to the next; its page tries again."""
+PORT_TRIES = 20
+"""The kernel chooses a port that is free for UDP; that it is for TCP, too, is likely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,38 @@ class Roster:
         self._changed = changed
         self._records = RecordTurns()
         self._ufrags: dict[str, Peer] = {}
-        self.udp = UdpPort(settings.port, self, lambda: bool(self.peers), loop)
+        self.udp, self.tcp = self._ports(loop)
+        self.routes = Routes(self.udp.routes)
         self.slots = Slots(self.udp.block, SLOT_BYTES)
-        self.udp.after_turn = self._after_turn
+        self.udp.after_turn = self.after_turn
         self._counts = dict.fromkeys(
             ("peers", "restarts", "frames", "nacks", "plis", "forged", "over_rate", "unknown_check", "packets",
              "packets_lost", "packets_recovered"), 0)  # fmt: skip
+
+    def _ports(self, loop: asyncio.AbstractEventLoop) -> tuple[UdpPort, TcpPort]:
+        """Both on one number. Raises OSError."""
+        wanted = self._settings.port
+        tries = PORT_TRIES if wanted == 0 else 1
+        while True:
+            udp = UdpPort(wanted, self, lambda: bool(self.peers), loop)
+            try:
+                return udp, TcpPort(udp, self, loop)
+            except OSError:
+                udp.close()
+                tries -= 1
+                if not tries:
+                    raise
+
+    async def start(self) -> None:
+        self.udp.start()
+        await self.tcp.start()
+
+    async def stop(self) -> None:
+        """Frees every peer, and closes the ports."""
+        for peer in list(self.peers.values()):
+            await self.free(peer)
+        self.udp.close()
+        await self.tcp.close()
 
     def connect(self, peer_id: PeerId, offer: Offer, *, going_on: bool) -> tuple[Peer, str]:
         """A new peer and the answer to its offer. Raises OfferRefused.
@@ -140,15 +170,18 @@ class Roster:
         log.info("peer %s is gone (%s): %s", peer.peer_id, peer.detail, said)
         await peer.close()
 
-    # Datagrams that are not media (`udp.Receiver`).
+    # Datagrams and frames that are not media (`udp.Receiver`, `tcp.Switch`).
 
     def stun(self, message: bytes, address: Address, local: bytes, peer_key: bytes) -> None:
+        self.checked(message, UdpRoute(self.udp, peer_key, address, local))
+
+    def checked(self, message: bytes, route: Route) -> None:
         ufrag = local_ufrag(message)
         peer = self._ufrags.get(ufrag) if ufrag is not None else None
         if peer is None:
             self._counts["unknown_check"] += 1
             return
-        peer.check(message, address, local, peer_key)
+        peer.check(message, route, time.monotonic_ns() // 1000)
 
     def dtls(self, record: bytes, peer_key: bytes) -> None:
         peer = self._at(peer_key)
@@ -162,8 +195,13 @@ class Roster:
         if peer is not None:
             peer.become(PeerState.GONE, "fault")
 
+    def closed(self, peer_key: bytes) -> None:
+        peer = self._at(peer_key)
+        if peer is not None:
+            peer.reach.lost(peer_key)
+
     def _at(self, peer_key: bytes) -> Peer | None:
-        peer = getattr(self.udp.routes.get(peer_key), "__self__", None)
+        peer = self.routes.owner(peer_key)
         return peer if isinstance(peer, Peer) else None
 
     # What peers call (`peer.Home`), and the timers they share.
@@ -171,7 +209,7 @@ class Roster:
     def peer_changed(self, peer: Peer) -> None:
         self._changed(peer)
 
-    def _after_turn(self) -> None:
+    def after_turn(self) -> None:
         self._records.hand_on()
         if self.needy:
             now_ms = time.monotonic_ns() // 1_000_000
@@ -184,12 +222,16 @@ class Roster:
         for peer in list(self.peers.values()):
             try:
                 peer.tick(now_us)
+                for ufrag in peer.reach.outdated(now_us):
+                    self._ufrags.pop(ufrag, None)
             except Exception:
                 self.udp.errors += 1
                 log.exception("peer %s failed", peer.peer_id)
                 peer.become(PeerState.GONE, "fault")
             connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
         self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
+        self.tcp.tick(now_us)
+        self.after_turn()  # what came by TCP alone waits for no datagram
 
     def counters(self) -> dict[str, int]:
         """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""
@@ -198,14 +240,18 @@ class Roster:
             for name, value in peer.figures().items():
                 values[name] += value
         udp = self.udp
-        return values | {
-            "live_peers": len(self.peers),
-            "datagrams": udp.datagrams,
-            "bad_size": udp.bad_size,
-            "bad_kind": udp.bad_kind,
-            "unknown_sender": udp.unknown_sender,
-            "errors": udp.errors,
-            "send_errors": udp.send_errors,
-            "largest_turn": udp.largest_turn,
-            "records_dropped": self._records.dropped,
-        }
+        return (
+            values
+            | self.tcp.counters()
+            | {
+                "live_peers": len(self.peers),
+                "datagrams": udp.datagrams,
+                "bad_size": udp.bad_size,
+                "bad_kind": udp.bad_kind,
+                "unknown_sender": udp.unknown_sender,
+                "errors": udp.errors,
+                "send_errors": udp.send_errors,
+                "largest_turn": udp.largest_turn,
+                "records_dropped": self._records.dropped,
+            }
+        )

@@ -24,6 +24,10 @@ EXTENSION_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 EXTENSION_TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 START_BITRATE_KBPS = 1000
 AUDIO_KBPS = 64
+UDP_HOST, TCP_HOST = 126, 90
+"""Type preferences: any UDP candidate before any of TCP (RFC 6544 §4.2)."""
+PASSIVE = 4
+"""The direction preference of a passive candidate (RFC 6544 §4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,7 @@ def write_answer(
     port: int,
     max_bitrate_bps: int,
 ) -> str:
-    """The answer: recvonly, ICE-lite, passive, with every advertised address as a host candidate."""
+    """The answer: recvonly, ICE-lite, passive, every advertised address a host candidate for UDP and one for TCP."""
     lines = [
         "v=0",
         "o=- 1 1 IN IP4 0.0.0.0",
@@ -225,17 +229,28 @@ def write_answer(
             f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
             "a=setup:passive",
         ]
-        lines += [
-            f"a=candidate:{index + 1} 1 udp {_priority(index)} {address} {port} typ host"
-            for index, address in enumerate(addresses)
-        ]
+        lines += candidates(addresses, port)
         lines.append("a=end-of-candidates")
     return "\r\n".join(lines) + "\r\n"
 
 
-def _priority(index: int) -> int:
-    """RFC 8445 §5.1.2.1, host candidates in our order of preference."""
-    return 126 << 24 | max(0, 65535 - index) << 8 | 255
+def candidates(addresses: Sequence[str], port: int) -> list[str]:
+    """The candidate lines (RFC 8839 §5.1, RFC 6544 §4.5), in our order of preference: UDP first, then TCP."""
+    udp = [
+        f"a=candidate:{index + 1} 1 udp {_priority(UDP_HOST, max(0, 65535 - index))} {address} {port} typ host"
+        for index, address in enumerate(addresses)
+    ]
+    tcp = [
+        f"a=candidate:{len(addresses) + index + 1} 1 tcp {_priority(TCP_HOST, PASSIVE << 13 | max(0, 8191 - index))}"
+        f" {address} {port} typ host tcptype passive"
+        for index, address in enumerate(addresses)
+    ]
+    return udp + tcp
+
+
+def _priority(type_preference: int, local_preference: int) -> int:
+    """RFC 8445 §5.1.2.1, of the one component there is."""
+    return type_preference << 24 | local_preference << 8 | 255
 
 
 def _section(offer: Offer, media: MediaDescription, track: TrackOffer, max_bitrate_bps: int) -> list[str]:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SLOTS = 128
 SLOT_BYTES = 1536
+SPARE_SLOT = SLOTS
+"""One more than the socket fills: for packets that came another way (`tcp`)."""
 LARGEST_DATAGRAM_BYTES = 1500
 SMALLEST_DATAGRAM_BYTES = 2
 NAME_BYTES = 32
@@ -101,7 +103,7 @@ class UdpPort:
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.family.ask_for_destination(self.socket)
 
-        self.block = bytearray(SLOTS * SLOT_BYTES)
+        self.block = bytearray((SLOTS + 1) * SLOT_BYTES)
         self._names = bytearray(SLOTS * NAME_BYTES)
         self._controls = bytearray(SLOTS * CONTROL_BYTES)
         self._headers = bytearray(SLOTS * _MMSGHDR_BYTES)

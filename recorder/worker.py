@@ -90,7 +90,7 @@ class Worker:
         await asyncio.to_thread(os.makedirs, self.settings.recordings_dir, 0o700, True)
         self._look_at_disk()
         self._writer.start()
-        self.udp.start()
+        await self.roster.start()
         self._timers = [
             self._loop.create_task(self._every(FEEDBACK_EVERY_S, self._tick_peers), name="feedback"),
             self._loop.create_task(self._every(TAKE_TICK_S, self._tick_takes), name="takes"),
@@ -113,9 +113,7 @@ class Worker:
         for timer in self._timers:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
-        for peer in list(self._peers.values()):
-            await self.roster.free(peer)
-        self.udp.close()
+        await self.roster.stop()
         await asyncio.to_thread(self._writer.close)
         self._finishers.close()
 

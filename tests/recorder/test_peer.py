@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from recorder.dtls import Certificate
 from recorder.ice import Credentials
 from recorder.messages import PeerId, PeerState
 from recorder.peer import MOST_PACKETS_AT_ONCE, MOST_RESTARTS, PACKETS_A_TICK, Peer
+from recorder.reach import GRACE_US
+from recorder.routes import QUIET_US, Routes, UdpRoute
 from recorder.sdp import read_offer
 from recorder.streams import MOST_STREAMS
 from recorder.track import Track
@@ -36,6 +39,7 @@ class Home:
         self.udp: Any = SimpleNamespace(
             block=bytearray(1536), routes={}, sent=[], send=lambda *given: self.udp.sent.append(given)
         )
+        self.routes = Routes(self.udp.routes)
         self.slots: Any = None
         self.certificate = CERTIFICATE
         self.needy: set[Peer] = set()
@@ -49,6 +53,9 @@ class Home:
         same = lambda slot, size: size  # noqa: E731
         made._keys = SimpleNamespace(receive=same, receive_control=same, protect_control=lambda packet: packet)  # type: ignore[assignment]
         return made
+
+    def way(self, key: bytes) -> UdpRoute:
+        return UdpRoute(self.udp, key, HERE, b"")
 
     def deliver(self, peer: Peer, packet: bytes, now_us: int | None = None) -> None:
         self.udp.block[: len(packet)] = packet
@@ -154,7 +161,7 @@ async def test_a_lost_packet_is_asked_for_and_its_retransmission_completes_the_o
     for number in (1, 2, 4, 5):
         home.deliver(peer, packet(VIDEO, number, number * 3000, 1), now)
     assert peer in home.needy
-    peer.reach.address = HERE
+    peer.reach.route = home.way(b"here")
     peer.ask_again(now // 1000 + 20)
     (asked,) = [given[0] for given in home.udp.sent if given[0][1] == 205]
     assert asked[12:16] == b"\x00\x03\x00\x00"
@@ -166,17 +173,84 @@ async def test_a_lost_packet_is_asked_for_and_its_retransmission_completes_the_o
 async def test_the_nominated_address_outlives_many_others_and_one_in_use_is_not_taken_over(home: Home) -> None:
     first, second = home.peer(), home.peer()
     message = check(OURS.ufrag, OURS.password)
-    first.check(message, HERE, b"", b"nominated")
+    now_us = time.monotonic_ns() // 1000
+    first.check(message, home.way(b"nominated"), now_us)
     for number in range(8):
-        first.check(message, HERE, b"", b"other-%d" % number)
+        first.check(message, home.way(b"other-%d" % number), now_us)
     assert home.udp.routes[b"nominated"] == first.media
     assert len(home.udp.routes) == 8
-    first.last_media_us = time.monotonic_ns() // 1000
-    second.check(message, HERE, b"", b"nominated")
-    assert home.udp.routes[b"nominated"] == first.media
+    first.last_media_us = now_us
+    second.check(message, home.way(b"nominated"), now_us)
+    assert home.routes.owner(b"nominated") is first
     first.last_media_us = 0
-    second.check(message, HERE, b"", b"nominated")
+    second.check(message, home.way(b"nominated"), now_us)
     assert home.udp.routes[b"nominated"] == second.media
     await first.close()
     assert home.udp.routes == {b"nominated": second.media}
     await second.close()
+
+
+async def test_an_address_that_its_peer_does_not_use_any_more_is_taken_over_though_it_sends_from_another(
+    home: Home,
+) -> None:
+    first, second = home.peer(), home.peer()
+    message = check(OURS.ufrag, OURS.password)
+    now_us = time.monotonic_ns() // 1000
+
+    def sends(key: bytes, number: int) -> None:
+        """As the socket does: by the handler of the address."""
+        held = packet(VIDEO, number, number * 3000, 1)
+        home.udp.block[: len(held)] = held
+        home.udp.routes[key](0, len(held), now_us * 1000)
+
+    for key in (b"before", b"now"):
+        first.check(message, home.way(key), now_us)
+    for step in range(1, 6):  # both are in use: a packet between any two checks
+        sends(b"before", 2 * step)
+        sends(b"now", 2 * step + 1)
+        second.check(message, home.way(b"before"), now_us)
+        assert home.routes.owner(b"before") is first
+        now_us += QUIET_US // 2
+    sends(b"now", 20)
+    second.check(message, home.way(b"before"), now_us)
+    assert home.routes.owner(b"before") is first, "that it is quiet is known only after a second"
+    now_us += QUIET_US
+    sends(b"now", 21)
+    assert now_us - first.last_media_us < QUIET_US
+    second.check(message, home.way(b"before"), now_us)
+    assert home.udp.routes == {b"before": second.media, b"now": first.media}
+    await first.close()
+    await second.close()
+    assert home.udp.routes == {}
+
+
+def nominate(ufrag: str, password: str, theirs: str) -> bytes:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    message.attributes["USERNAME"] = f"{ufrag}:{theirs}"
+    message.attributes["USE-CANDIDATE"] = None
+    message.add_message_integrity(password.encode())
+    return bytes(message)
+
+
+async def test_the_credentials_before_a_restart_end_soon_after_the_browser_nominated_with_the_new_ones(
+    home: Home,
+) -> None:
+    peer = home.peer()
+    now_us = time.monotonic_ns() // 1000
+    old, new = nominate(OURS.ufrag, OURS.password, "4ZcD"), nominate("0xNext", "q" * 24, "5ZcD")
+    assert peer.reach.restart(Credentials("0xNext", "q" * 24), "5ZcD") == []
+    for _ in range(40):  # the answer may take its time
+        now_us += 1_000_000
+        assert peer.reach.outdated(now_us) == []
+    peer.check(old, home.way(b"old"), now_us)
+    assert peer.counters.refused_checks == 0
+    peer.check(new, home.way(b"new"), now_us)
+    assert peer.reach.outdated(now_us) == []
+    peer.check(old, home.way(b"old"), now_us + GRACE_US - 1)
+    assert peer.reach.outdated(now_us + GRACE_US - 1) == [] and peer.counters.refused_checks == 0
+    assert peer.reach.outdated(now_us + GRACE_US) == [OURS.ufrag]
+    peer.check(old, home.way(b"old"), now_us + GRACE_US)
+    assert peer.counters.refused_checks == 1
+    peer.check(new, home.way(b"new"), now_us + GRACE_US)
+    assert peer.counters.refused_checks == 1 and peer.reach.ufrags == ["0xNext"]
+    await peer.close()

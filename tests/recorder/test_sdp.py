@@ -49,8 +49,17 @@ def test_the_answer_is_one_that_another_implementation_reads() -> None:
         assert media.direction == "recvonly"
         assert media.ice.iceLite
         assert media.dtls is not None and media.dtls.role == "server"
-        assert [(item.ip, item.port) for item in media.ice_candidates] == [("192.0.2.1", 3478), ("2001:db8::1", 3478)]
-        assert media.ice_candidates[0].priority > media.ice_candidates[1].priority
+        assert [(item.protocol, item.ip, item.port, item.tcpType) for item in media.ice_candidates] == [
+            ("udp", "192.0.2.1", 3478, None),
+            ("udp", "2001:db8::1", 3478, None),
+            ("tcp", "192.0.2.1", 3478, "passive"),
+            ("tcp", "2001:db8::1", 3478, "passive"),
+        ]
+        priorities = [item.priority for item in media.ice_candidates]
+        assert priorities == sorted(set(priorities), reverse=True), "any UDP before any TCP, each in our order"
+        # RFC 8445 §5.1.2.1 and RFC 6544 §4.2, by hand.
+        assert priorities[::2] == [126 * 2**24 + 65535 * 2**8 + 255, 90 * 2**24 + (4 * 2**13 + 8191) * 2**8 + 255]
+        assert len({item.foundation for item in media.ice_candidates}) == 4
     assert session.group[0].items == ["0", "1"]
 
 
