@@ -39,6 +39,7 @@ from recorder.messages import (
 from recorder.worker import Worker
 from tests.recorder.encoded_media import decode_strictly, sound, video
 from tests.recorder.offers import CHROMIUM, audio_only
+from tests.recorder.tcp_path import TcpPath
 from tests.recorder.test_udp import Bench
 from tests.recorder.udp_path import UdpPath
 
@@ -91,7 +92,7 @@ class Frames(MediaStreamTrack):
 class Browser:
     """aiortc in the place of a browser; its way to the worker is `path`, if there is one."""
 
-    def __init__(self, worker: Worker, path: UdpPath | None = None) -> None:
+    def __init__(self, worker: Worker, path: UdpPath | TcpPath | None = None) -> None:
         self._worker, self._path = worker, path
         self.peer = RTCPeerConnection()
         self.tracks = [Frames("audio"), Frames("video")]
@@ -208,6 +209,29 @@ async def test_an_address_that_changes_under_a_take_costs_an_outage_at_most(stud
     assert decode_strictly(file)["video"] == result.video_frames
     assert abs(result.duration_ms - result.elapsed_ms) <= 150
     assert "loss" not in result.reasons, "what was sent in the outage is a gap"
+
+
+async def test_a_take_over_tcp_alone_is_whole_and_outlives_its_connection(studio: Studio) -> None:
+    async with TcpPath(studio.worker.udp.port) as path:
+        browser = Browser(studio.worker, path)
+        await studio.record(browser)
+        await asyncio.sleep(1)
+        assert studio.count("datagrams") == 0 and studio.count("tcp_open") == 1
+        (peer,) = studio.worker._peers.values()
+        path.cut()
+        await studio.until(lambda: peer.reach.route is None)
+        await studio.until_said(OutageBegan)
+        path.mend()
+        ended = await studio.until_said(OutageEnded)
+        assert 1000 <= ended.outage_ms <= 7000
+        await asyncio.sleep(1.5)
+        result, file = await studio.finish()
+        await browser.close()
+    assert studio.count("peers") == 1 and studio.count("tcp_connections") == 2
+    assert decode_strictly(file)["video"] == result.video_frames
+    assert abs(result.duration_ms - result.elapsed_ms) <= 150
+    assert "loss" not in result.reasons, "what was sent in the outage is a gap"
+    assert studio.count("datagrams") == studio.count("errors") == 0
 
 
 async def test_an_ice_restart_keeps_the_peer_and_answers_with_new_credentials(studio: Studio) -> None:
