@@ -1,0 +1,62 @@
+"""Networks that let no UDP through: a real browser records over ICE-TCP."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.journeys.candidate import Candidate
+from tests.journeys.house import Ask, House, until
+from tests.journeys.test_staying import plays_through, recording, the_take
+from tests.journeys.test_whole_way import whole_frames
+
+QUESTION = Ask("What do you do when it rains?", limit_s=60, retakes=1)
+# As where no UDP passes: the page is told of none.
+NO_UDP = """
+{
+  const accept = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (given) {
+    const kept = given.sdp.split("\\r\\n").filter((line) => !/^a=candidate:\\S+ 1 udp /.test(line));
+    return accept.call(this, { type: given.type, sdp: kept.join("\\r\\n") });
+  };
+}
+"""
+PAIR = """
+async () => {
+  const stats = await window.peers.at(-1).getStats();
+  const transport = [...stats.values()].find((each) => each.type === "transport");
+  const pair = stats.get(transport.selectedCandidatePairId);
+  return { local: stats.get(pair.localCandidateId), remote: stats.get(pair.remoteCandidateId) };
+}
+"""
+
+
+@pytest.mark.parametrize("house", [("vp8",)], indirect=True)
+def test_over_tcp_alone_every_frame_the_browser_sent_is_in_the_file(house: House, browser: Browser) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    candidate = Candidate(browser, house, invited)
+    candidate.context.add_init_script(NO_UDP)
+    recording(candidate)
+    candidate.until_safe(2)
+    pair = candidate.page.evaluate(PAIR)
+    assert (pair["local"]["protocol"], pair["remote"]["protocol"]) == ("tcp", "tcp")
+    assert pair["remote"]["port"] == house.udp_port
+    candidate.until_safe(5)
+    candidate.press("Stop")
+    candidate.phase("answered")
+    candidate.plays(candidate.at("playback").locator("video"))
+    everything_arrived(candidate, house)
+    candidate.close()
+
+
+def everything_arrived(candidate: Candidate, house: House) -> None:
+    """One segment without a gap that plays, and as many whole pictures at the recorder as the browser sent."""
+    _, sidecar, path = the_take(house)
+    plays_through(path, sidecar)
+    assert sidecar["gaps"] == [] and len(sidecar["segments"]) == 1
+    assert sidecar["video_frames"] >= 100
+    candidate.press("Keep")  # the last question: the camera goes off
+    sent = until(candidate.frames_sent, 5, "the browser's last figures")
+    whole = until(lambda: whole_frames(house), 10, "the worker says what it counted")
+    assert abs(whole - sent) <= 2
