@@ -55,6 +55,9 @@ $(VENV)/.tests: pyproject.toml package.json package-lock.json tests/install.sh $
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent
 	sh tests/install.sh chromium ffmpeg firefox-esr iproute2
+	@# Debian's coturn also starts a server, on our own port and unasked.
+	@command -v turnserver >/dev/null || { sh tests/install.sh coturn && \
+	  { ! command -v systemctl >/dev/null || systemctl --quiet disable --now coturn || true; }; }
 	@touch $@ $(VENV)/.runtime
 
 build/loadgen/loadgen: tests/bench/loadgen/main.go tests/bench/loadgen/path.go tests/bench/loadgen/build.sh

@@ -6,6 +6,7 @@ Knows which page may ask; what an ask does to an answer is `interview`'s, when i
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import assert_never
 
 from signaling import wire
@@ -13,7 +14,21 @@ from signaling.codes import ErrorCode
 from signaling.conduct import Conduct, DatabaseTrouble
 from signaling.interview import refusal_by_status
 from signaling.link import Link, OfferAnswered
-from signaling.messages import Ask, Confirm, Hello, Offer, Record, Remove, Restart, Reveal, Send, Stop, TakeOver
+from signaling.messages import (
+    Ask,
+    Confirm,
+    Hello,
+    IceServers,
+    Offer,
+    Record,
+    Relays,
+    Remove,
+    Restart,
+    Reveal,
+    Send,
+    Stop,
+    TakeOver,
+)
 from signaling.rate import TokenBucket
 from signaling.sending import Submission
 from signaling.tabs import Page, Tabs
@@ -24,12 +39,21 @@ log = logging.getLogger(__name__)
 class Asks:
     """Called by the session's loop alone, one ask at a time."""
 
-    def __init__(self, conduct: Conduct, tabs: Tabs, link: Link, submission: Submission, offers: TokenBucket) -> None:
+    def __init__(
+        self,
+        conduct: Conduct,
+        tabs: Tabs,
+        link: Link,
+        submission: Submission,
+        offers: TokenBucket,
+        ice_servers: Callable[[], IceServers],
+    ) -> None:
         self._conduct = conduct
         self._tabs = tabs
         self._link = link
         self._submission = submission
         self._offers = offers
+        self._ice_servers = ice_servers
 
     async def asked(self, page: Page, ask: Ask) -> bool:
         """Answers it. True if the pages have to be told a new state whatever the rules say."""
@@ -70,6 +94,11 @@ class Asks:
                 return ErrorCode.HELLO_TWICE
             case TakeOver():
                 return ErrorCode.NOTHING_TO_TAKE_OVER
+            case Relays():
+                refused = refusal_by_status(self._conduct.status)
+                if refused is None:
+                    page.tell(self._ice_servers())
+                return refused
             case Offer() | Restart() if not self._offers.take():
                 return ErrorCode.BUSY  # each costs the recorder milliseconds that others need
             case Offer():

@@ -34,6 +34,7 @@ from signaling.interview import TakeLost, Tick
 from signaling.link import PeerLost
 from signaling.messages import CloseCode
 from signaling.orders import whereabouts
+from signaling.relays import Relay
 from signaling.session import LiveSession
 from signaling.surroundings import (
     CALL_TIMEOUT_S,
@@ -72,6 +73,7 @@ class Hub:
         clock: Clock,
         limits: Limits | None = None,
         consequences: Consequences | None = None,
+        relays: tuple[Relay, ...] = (),
     ) -> None:
         self.limits = limits or Limits()
         self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="signaling-disk")
@@ -85,6 +87,7 @@ class Hub:
             self._disk,
             self._checkers,
             consequences or NoConsequences(),
+            relays,
         )
         self._sessions: dict[str, LiveSession] = {}
         self._by_peer: dict[PeerId, LiveSession] = {}

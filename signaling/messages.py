@@ -7,7 +7,7 @@ PROTOCOL.md describes each; a test holds the two together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 FRAME_LIMIT_BYTES = 64 * 1024
@@ -67,6 +67,11 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Relays:
+    """Which STUN and TURN servers may I use? Answered with `IceServers`, whose credentials last for a while only."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reveal:
     question: str
 
@@ -100,7 +105,7 @@ class Confirm:
     """The second press; accepted only while `sending` is `ready`."""
 
 
-Ask = Hello | TakeOver | Offer | Restart | Reveal | Record | Stop | Remove | Send | Confirm
+Ask = Hello | TakeOver | Relays | Offer | Restart | Reveal | Record | Stop | Remove | Send | Confirm
 
 
 # What the server tells.
@@ -191,6 +196,22 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class IceServer:
+    """As RTCPeerConnection takes it (W3C RTCIceServer); STUN servers have neither name nor credential."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IceServers:
+    """The servers for the page's next connection, or ICE restart; empty where none is needed."""
+
+    servers: list[IceServer]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """`number` is that of the offer, be it one of a restart."""
 
@@ -226,4 +247,4 @@ class Error:
     number: int | None = None
 
 
-Tell = State | Answer | Progress | Superseded | Error
+Tell = State | IceServers | Answer | Progress | Superseded | Error

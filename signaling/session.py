@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from recorder.messages import PeerChanged, TakeId, TakeProgress, TakeStarted
-from signaling import record, view, wire
+from signaling import record, relays, view, wire
 from signaling.asks import Asks
 from signaling.codes import ErrorCode
 from signaling.conduct import RETRY_S, Conduct
@@ -21,7 +21,7 @@ from signaling.happenings import Asked, Attached, Detached, Item, Registry, Relo
 from signaling.inbox import Inbox
 from signaling.interview import Resumed, Tick
 from signaling.link import Link, OfferAnswered, PeerLost, RestartAnswered
-from signaling.messages import Ask, CloseCode, Media, State
+from signaling.messages import Ask, CloseCode, IceServers, Media, State
 from signaling.orders import Doubtful, Orders, StopFailed
 from signaling.rate import TokenBucket
 from signaling.recording import Recording
@@ -95,7 +95,7 @@ class LiveSession:
                 )
                 limits = self._around.limits
                 offers = TokenBucket(self._around.clock, limits.offers_burst, limits.offers_per_s)
-                self._asks = Asks(self._conduct, self._tabs, self._link, self._submission, offers)
+                self._asks = Asks(self._conduct, self._tabs, self._link, self._submission, offers, self._ice_servers)
                 await self._begin()
                 while not self._done():
                     item = await self._inbox.next(self._sleep_s())
@@ -285,6 +285,10 @@ class LiveSession:
         """The recording waits for a connection, and goes on with sound alone as it began."""
         waits = self._conduct.recording is not None and self._link.peer_id is None
         return waits and self._conduct.record.invitation.audio_only
+
+    def _ice_servers(self) -> IceServers:
+        around = self._around
+        return relays.ice_servers(around.relays, self.invitation_id, around.clock.wall_ms())
 
     def _done(self) -> bool:
         if self._tabs or len(self._inbox) or self._conduct.waits_for_database or self._conduct.busy is not None:

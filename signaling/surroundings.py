@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.messages import Arm, Connected, PeerId, TakeId
 from signaling.clock import Clock
+from signaling.relays import Relay
 from storage.database import Database
 from storage.invitations import Invitation
 from storage.recordings import Recordings
@@ -97,3 +98,4 @@ class Surroundings:
     disk: Executor
     checkers: Executor
     consequences: Consequences
+    relays: tuple[Relay, ...] = ()

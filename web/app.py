@@ -9,6 +9,7 @@ from aiohttp import web
 from recorder.pool import Pool, PoolSettings
 from signaling.clock import Clock, SystemClock
 from signaling.hub import Hub
+from signaling.relays import Relay
 from signaling.surroundings import Limits, Recorders
 from storage.database import Database
 from storage.recordings import Recordings
@@ -37,6 +38,14 @@ def pool_settings(settings: Settings, folder: DataFolder, advertised: tuple[str,
         max_bitrate_bps=settings.max_bitrate_bps,
         max_live=settings.max_live,
         min_free_disk_bytes=settings.min_free_disk_bytes,
+    )
+
+
+def relays(settings: Settings) -> tuple[Relay, ...]:
+    """What the operator set, as live interviews hand it out."""
+    return tuple(
+        Relay(tuple(server.urls), server.username, server.credential, server.secret, server.lifetime_s)
+        for server in settings.ice_servers
     )
 
 
@@ -85,7 +94,7 @@ def compose(
     app[STATIC] = own_files()
     limits = Limits(sessions=settings.limits.sessions, max_bitrate_bps=settings.max_bitrate_bps)
     app[POST] = Post(queue or Unkept())
-    app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits, app[POST])
+    app[HUB] = Hub(app[DATABASE], app[RECORDINGS], recorders, clock, limits, app[POST], relays(settings))
     rendering.set_up(app, app[STATIC], clock.wall_ms)
     routes.register(app)
     app.on_response_prepare.append(middlewares.security_headers)

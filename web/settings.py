@@ -7,6 +7,7 @@ with its default; a test holds the two together.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -20,27 +21,50 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from web.mail import addresses
 
 DEFAULT_FILE = Path("config.toml")
+SECRETS = frozenset({"password", "credential", "secret"})
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared with, not bound to)
+
+ICE_URL = re.compile(r"(stuns?:[^\s?/@]+)|(turns?:[^\s?/@]+(\?transport=(udp|tcp))?)")
+"""RFC 7064 §3.1 and RFC 7065 §3.1."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class IceServer(BaseModel):
-    """One STUN or TURN server that the candidate's browser may use (W3C RTCIceServer)."""
+    """One STUN or TURN server that the candidate's browser may use (W3C RTCIceServer).
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A TURN server wants a name and a credential: its own (`username`, `credential`), or ones made from the `secret` that
+    it shares with us, good for `lifetime_s`.
+    """
 
-    urls: list[str] = Field(min_length=1)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    urls: list[str] = Field(min_length=1, max_length=8)
     username: str = ""
-    credential: str = ""
+    credential: str = Field(default="", repr=False)
+    secret: str = Field(default="", repr=False)
+    lifetime_s: int = Field(default=3600, ge=60, le=86_400)
 
     @field_validator("urls")
     @classmethod
     def _known_schemes(cls, urls: list[str]) -> list[str]:
         for url in urls:
-            if url.partition(":")[0] not in {"stun", "stuns", "turn", "turns"}:
-                raise ValueError(f"{url!r} begins with none of stun:, stuns:, turn:, turns:")
+            if not ICE_URL.fullmatch(url):
+                raise ValueError(
+                    f"{url!r} is neither stun:host:port nor turn:host:port?transport=tcp (or stuns:, turns:)"
+                )
         return urls
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        relays = [url for url in self.urls if url.startswith("turn")]
+        if self.secret and (self.username or self.credential):
+            raise ValueError("has a secret, from which name and credential are made: leave those out")
+        if bool(self.username) != bool(self.credential):
+            raise ValueError("username and credential belong together: set both, or neither")
+        if relays and not self.secret and not self.credential:
+            raise ValueError(f"{relays[0]} wants a secret, or a username and a credential")
+        return self
 
 
 class Limits(BaseModel):
@@ -112,7 +136,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0, le=64)
     interfaces: list[str] = []
     advertised_ips: list[str] = []
-    ice_servers: list[IceServer] = []
+    ice_servers: list[IceServer] = Field(default=[], max_length=8)
 
     video_codecs: list[Literal["h264", "vp8"]] = Field(default=["h264", "vp8"], min_length=1)
     max_bitrate_bps: int = Field(default=2_500_000, ge=150_000, le=20_000_000)
@@ -253,7 +277,7 @@ def _mistake(detail: Any) -> Mistake:
     if detail["type"] == "extra_forbidden":
         return Mistake(key, "there is no such setting")
     reason = detail["msg"].removeprefix("Value error, ")
-    given = None if key.endswith("password") else detail.get("input")
+    given = None if key.rpartition(".")[2] in SECRETS else detail.get("input")
     if isinstance(given, (str, int, float, bool)) and repr(given) not in reason:
         reason = f"{reason} (it is {given!r})"
     return Mistake(key, reason)

@@ -1,10 +1,13 @@
-"""Networks that let no UDP through: a real browser records over ICE-TCP."""
+"""Networks that let no UDP through, or nobody but a TURN server: a real browser records all the same."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from tests.coturn import SECRET, Coturn
 from tests.journeys.candidate import Candidate
 from tests.journeys.house import Ask, House, until
 from tests.journeys.test_staying import plays_through, recording, the_take
@@ -18,6 +21,15 @@ NO_UDP = """
   RTCPeerConnection.prototype.setRemoteDescription = function (given) {
     const kept = given.sdp.split("\\r\\n").filter((line) => !/^a=candidate:\\S+ 1 udp /.test(line));
     return accept.call(this, { type: given.type, sdp: kept.join("\\r\\n") });
+  };
+}
+"""
+# As where nothing but the TURN server can be reached.
+RELAY_ALONE = """
+{
+  const Plain = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Plain {
+    constructor(settings) { super({ ...settings, iceTransportPolicy: "relay" }); }
   };
 }
 """
@@ -60,3 +72,31 @@ def everything_arrived(candidate: Candidate, house: House) -> None:
     sent = until(candidate.frames_sent, 5, "the browser's last figures")
     whole = until(lambda: whole_frames(house), 10, "the worker says what it counted")
     assert abs(whole - sent) <= 2
+
+
+@pytest.mark.parametrize("house", [("vp8",)], indirect=True)
+def test_through_a_turn_server_alone_with_credentials_that_expire(
+    house: House, browser: Browser, tmp_path: Path
+) -> None:
+    invited = house.furnish(QUESTION)
+    with Coturn(tmp_path / "coturn") as coturn:
+        house.settings["ice_servers"] = f'[{{ urls = ["turn:127.0.0.1:{coturn.port}"], secret = "{SECRET}" }}]'
+        house.start()
+        candidate = Candidate(browser, house, invited)
+        candidate.context.add_init_script(RELAY_ALONE)
+        recording(candidate)
+        candidate.until_safe(2)
+        pair = candidate.page.evaluate(PAIR)
+        assert pair["local"]["candidateType"] == "relay", pair
+        assert SECRET not in candidate.page.content()
+        given = candidate.page.evaluate("window.peers.at(-1).getConfiguration().iceServers[0]")
+
+        candidate.until_safe(5)
+        candidate.press("Stop")
+        candidate.phase("answered")
+        candidate.plays(candidate.at("playback").locator("video"))
+        everything_arrived(candidate, house)
+        assert given["username"] in coturn.said
+        for kept in (SECRET, given["credential"], given["username"]):
+            assert kept not in house.log.read_text()
+        candidate.close()

@@ -26,6 +26,7 @@ from signaling.messages import (
     Superseded,
     Tell,
 )
+from signaling.relays import Relay
 from signaling.session import LiveSession
 from signaling.surroundings import Limits
 from storage import candidates, interviews, invitations, jobs, organisations, templates
@@ -94,13 +95,14 @@ class Room:
         self.recordings = Recordings(root)
         self.clock = FakeClock()
         self.recorders = FakeRecorders(self.clock)
+        self.relays: tuple[Relay, ...] = ()
         self.hub = self._hub()
         self.invitation_id = ""
         self.questions: list[str] = []
         self._sessions: dict[int, LiveSession] = {}
 
     def _hub(self) -> Hub:
-        hub = Hub(self.database, self.recordings, self.recorders, self.clock, LIMITS)
+        hub = Hub(self.database, self.recordings, self.recorders, self.clock, LIMITS, relays=self.relays)
         self.recorders.events = hub.on_recorder_event
         return hub
 

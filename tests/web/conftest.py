@@ -21,8 +21,9 @@ from web.settings import Settings
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", udp_port=20000)
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """`@pytest.mark.parametrize("settings", [{…}], indirect=True)` sets more."""
+    return Settings(**{"data_dir": tmp_path / "data", "udp_port": 20000, **getattr(request, "param", {})})
 
 
 @pytest.fixture(scope="session")

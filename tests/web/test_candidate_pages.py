@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
+from signaling.relays import turn_credential
 from storage import events, invitations, organisations
 from storage.schema import NoticeKind
 from storage.states import AnswerState, InvitationStatus
@@ -255,6 +257,35 @@ async def test_the_interview_page_may_use_the_camera_and_shows_no_question(site:
     assert "camera=(self), microphone=(self)" in response.headers["Permissions-Policy"]
     assert f'data-live-path="{site.link}/live"' in page
     assert "proud of" not in page
+
+
+TURN = {"ice_servers": [{"urls": ["turn:turn.example.com"], "secret": "hush-hush", "lifetime_s": 600}]}
+
+
+@pytest.mark.parametrize("settings", [TURN], indirect=True)
+async def test_a_turn_server_is_named_on_the_socket_alone_and_only_where_the_notice_was_accepted(site: Site) -> None:
+    await site.start()
+    page = await (await site.get(f"{site.link}/interview")).text()
+    assert 'data-relays="yes"' in page
+    assert "hush" not in page and "turn.example.com" not in page
+    origin = {"Origin": str(site.client.make_url("/")).rstrip("/")}
+    async with site.client.ws_connect(f"{site.link}/live", headers=origin) as socket:
+        await socket.send_json({"type": "hello", "tab": "tab-one-1"})
+        assert (await socket.receive_json(timeout=10))["type"] == "state"
+        await socket.send_json({"type": "relays"})
+        told = await socket.receive_json(timeout=10)
+    [server] = told["servers"]
+    assert (told["type"], server["urls"]) == ("ice_servers", ["turn:turn.example.com"])
+    assert server["username"].startswith(f"{START_MS // 1000 + 600}:")
+    assert server["credential"] == turn_credential("hush-hush", server["username"])
+    site.forget_cookies()
+    with pytest.raises(WSServerHandshakeError):
+        await site.client.ws_connect(f"{site.link}/live", headers=origin)
+
+
+async def test_without_a_turn_server_the_page_asks_for_none(site: Site) -> None:
+    await site.start()
+    assert 'data-relays="no"' in await (await site.get(f"{site.link}/interview")).text()
 
 
 async def test_other_pages_may_not_use_the_camera(site: Site) -> None:

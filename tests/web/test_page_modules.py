@@ -23,8 +23,9 @@ globalThis.RTCPeerConnection = class {
 const stream = { getTracks: () => [{ kind: "video" }] };
 const offers = [];
 const { Publisher } = await import("./publish.js");
-const publisher = new Publisher([], 1000, {
-  mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]), changed: () => {},
+const publisher = new Publisher(1000, {
+  iceServers: async () => [], changed: () => {},
+  mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]),
 });
 """
 
@@ -79,6 +80,73 @@ def test_an_answer_that_overtakes_the_next_offer_is_of_no_connection() -> None:
     const result = peers.map((peer) => peer.accepted);
     """
     assert run(PRETENDED + script) == [[], []]
+
+
+RELAYED = """
+globalThis.given = [];
+const { Relays } = await import("./relays.js");
+let asked = 0;
+const relays = new Relays(true, () => { asked += 1; return true; });
+const servers = (name) => [{ urls: ["turn:t"], username: name, credential: "c" }, { urls: ["stun:s"], username: null,
+  credential: null }];
+"""
+
+
+def test_each_connection_and_each_restart_has_ice_servers_asked_for_it() -> None:
+    script = """
+    const Plain = RTCPeerConnection;
+    globalThis.RTCPeerConnection = class extends Plain {
+      constructor(settings) { super(); given.push(settings.iceServers); }
+      getConfiguration() { return { bundlePolicy: "max-bundle" }; }
+      setConfiguration(settings) { given.push(settings); }
+      restartIce() { given.push("restart"); }
+    };
+    const relayed = new Publisher(1000, {
+      iceServers: () => relays.fresh(), mayOffer: () => true, mayRestart: () => true,
+      offer: (sdp, number) => offers.push([sdp, number]), restart: () => {}, changed: () => {},
+    });
+    const publishing = relayed.publish(stream);
+    const before = given.length;
+    relays.told(servers("1"));
+    await publishing;
+    await relayed.accept("answer", 1);
+    peers[0].connectionState = "failed";
+    peers[0].onconnectionstatechange();
+    relays.told(servers("2"));
+    await new Promise((done) => setTimeout(done));
+    const result = { before, given, asked };
+    """
+    first, second = ([{"urls": ["turn:t"], "username": name, "credential": "c"}, {"urls": ["stun:s"]}] for name in "12")
+    assert run(PRETENDED + RELAYED + script) == {
+        "before": 0,
+        "given": [first, {"bundlePolicy": "max-bundle", "iceServers": second}, "restart"],
+        "asked": 2,
+    }
+
+
+def test_without_an_answer_about_ice_servers_a_connection_is_made_all_the_same() -> None:
+    script = """
+    globalThis.setTimeout = (act) => setImmediate(act);
+    const known = servers("1");
+    relays.told(known);
+    const silent = await relays.fresh();
+    const away = await new Relays(true, () => false).fresh();
+    const unwanted = await new Relays(false, () => { throw new Error("asked"); }).fresh();
+    const result = { silent: silent.length, away, unwanted };
+    """
+    assert run(PRETENDED + RELAYED + script) == {"silent": 2, "away": [], "unwanted": []}
+
+
+def test_servers_that_the_browser_refuses_are_done_without() -> None:
+    script = """
+    const Plain = RTCPeerConnection;
+    globalThis.RTCPeerConnection = class extends Plain {
+      constructor(settings) { if (settings.iceServers) throw new SyntaxError("bad url"); super(); }
+    };
+    await publisher.publish(stream);
+    const result = offers;
+    """
+    assert run(PRETENDED + script) == [["offer of peer 1", 1]]
 
 
 def test_a_waveform_has_at_most_so_many_bars_and_loses_no_peak() -> None:
@@ -190,8 +258,7 @@ const due = async (ms) => {
 RTCPeerConnection.prototype.restartIce = function () { this.restarted = (this.restarted ?? 0) + 1; };
 const restarts = [];
 let mayRestart = true;
-publisher.to = { mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]), changed: () => {},
-  mayRestart: () => mayRestart, restart: (sdp, number) => restarts.push(number) };
+Object.assign(publisher.to, { mayRestart: () => mayRestart, restart: (sdp, number) => restarts.push(number) });
 const becomes = (peer, state) => { peer.connectionState = state; peer.onconnectionstatechange(); };
 await publisher.publish(stream);
 await publisher.accept("answer", 1);

@@ -123,6 +123,39 @@ def test_mail_that_could_not_work_is_refused_and_no_password_is_repeated(tmp_pat
     assert "12345678" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ('urls = ["turn:t.example"]', "wants a secret"),
+        ('urls = ["stun:s.example", "turns:t.example:443?transport=tcp"]', "wants a secret"),
+        ('urls = ["turn:t.example"]\nusername = "me"', "belong together"),
+        ('urls = ["turn:t.example"]\nsecret = "hush-hush"\nusername = "me"\ncredential = "hush-hush"', "has a secret"),
+        ('urls = ["turn:t.example"]\nsecret = "hush-hush"\nlifetime_s = 5', "greater than or equal to 60"),
+        ('urls = ["turn:t.example"]\nsecret = 12345678', "valid string"),
+        ('urls = ["turn:t.example?transport=sctp"]\nsecret = "hush-hush"', "neither"),
+        ('urls = ["stun:s.example?transport=udp"]', "neither"),
+        ('urls = ["turn:me@t.example"]\nsecret = "hush-hush"', "neither"),
+        ("urls = []", "at least 1"),
+    ],
+)
+def test_ice_servers_that_could_not_work_are_refused_and_no_secret_is_repeated(
+    tmp_path: Path, given: str, said: str
+) -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        load(write(tmp_path / "bad.toml", f"[[ice_servers]]\n{given}\n"))
+    assert all(mistake.key.startswith("ice_servers.0") for mistake in caught.value.mistakes)
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "12345678" not in str(caught.value)
+
+
+def test_the_ice_server_of_the_example_is_a_good_one_and_keeps_its_secret(tmp_path: Path) -> None:
+    [line] = [line[11:] for line in EXAMPLE.read_text().splitlines() if line.startswith("# Example: ice_servers")]
+    settings = load(write(tmp_path / "some.toml", line.replace("...", "hush-hush")))
+    assert settings.ice_servers[0].secret == "hush-hush"
+    assert "hush" not in repr(settings)
+
+
 def test_settings_that_are_printed_hide_the_password(tmp_path: Path) -> None:
     text = '[mail]\nhost = "a.example"\nfrom_address = "a@b.example"\nusername = "me"\npassword = "hush-hush"\n'
     assert "hush" not in repr(load(write(tmp_path / "some.toml", text)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from storage.invitations import Invitation
 
@@ -86,12 +85,12 @@ class IntroductionPage(CandidatePage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterviewPage(CandidatePage):
-    """For interview.html. The questions are not in it: they come over the WebSocket."""
+    """For interview.html. The questions are not in it, nor what opens a TURN server: they come over the WebSocket."""
 
     live_path: str
     take_base: str
     receipt_path: str
-    ice_servers: list[dict[str, Any]]
+    relays: bool
     audio_only_allowed: bool
     max_bitrate_bps: int
     question_count: int

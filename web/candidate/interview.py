@@ -26,7 +26,7 @@ async def interview(request: web.Request, visit: Visit) -> web.StreamResponse:
         live_path=f"{visit.base}/live",
         take_base=f"{visit.base}/",
         receipt_path=f"{visit.base}/receipt",
-        ice_servers=[server.model_dump(exclude_defaults=True) for server in settings.ice_servers],
+        relays=bool(settings.ice_servers),
         audio_only_allowed=visit.version.audio_only_allowed,
         max_bitrate_bps=settings.max_bitrate_bps,
         question_count=len(visit.version.questions),

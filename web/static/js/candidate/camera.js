@@ -22,21 +22,23 @@ const RETRY_OFFER = new Set([
 
 export class Camera {
   /**
-   * @param {{ iceServers: RTCIceServer[], maxBitrateBps: number }} settings
+   * @param {number} maxBitrateBps
    * @param {{
+   *   iceServers: () => Promise<RTCIceServer[]>,
    *   mayOffer: () => boolean, offer: (sdp: string, number: number) => void, takeRuns: () => boolean,
    *   mayRestart: () => boolean, restart: (sdp: string, number: number) => void,
    *   changed: () => void, devices: () => void, muted: (kind: Kind, muted: boolean) => void,
    * }} to
    */
-  constructor(settings, to) {
+  constructor(maxBitrateBps, to) {
     this.to = to;
     /** @type {Standing} */
     this.standing = "off";
     /** @type {CaptureProblem | null} */
     this.problem = null;
     this.capture = new Capture({ lost: (kind) => this.#lost(kind), muted: to.muted, devices: to.devices });
-    this.publisher = new Publisher(settings.iceServers, settings.maxBitrateBps, {
+    this.publisher = new Publisher(maxBitrateBps, {
+      iceServers: to.iceServers,
       mayOffer: to.mayOffer,
       offer: to.offer,
       mayRestart: to.mayRestart,

@@ -25,6 +25,9 @@
  *   sending_problems: string[], can_send: boolean, questions: Question[],
  * }} State The whole interview.
  *
+ * @typedef {{ urls: string[], username: string | null, credential: string | null }} IceServer
+ * @typedef {{ type: "ice_servers", servers: IceServer[] }} IceServers To `relays`.
+ *
  * @typedef {{ type: "answer", sdp: string, number: number }} Answer To the offer or restart of this number.
  * @typedef {{
  *   type: "progress", question: string, elapsed_ms: number, remaining_ms: number, safe_ms: number,
@@ -32,9 +35,9 @@
  * }} Progress What the server's disk holds, once a second while recording.
  * @typedef {{ type: "superseded" }} Superseded
  * @typedef {{ type: "error", code: string, message: string, about: string | null, number: number | null }} Refusal
- * @typedef {State | Answer | Progress | Superseded | Refusal} Told
+ * @typedef {State | IceServers | Answer | Progress | Superseded | Refusal} Told
  *
- * @typedef {{ type: "take_over" } | { type: "send" } | { type: "confirm" }
+ * @typedef {{ type: "take_over" | "relays" } | { type: "send" } | { type: "confirm" }
  *   | { type: "offer" | "restart", sdp: string, number: number }
  *   | { type: "reveal" | "record" | "stop" | "remove", question: string }} Ask
  */

@@ -6,6 +6,7 @@
 import { Camera } from "./camera.js";
 import { Clocks } from "./clock.js";
 import { after, countsDown, fellSilent, goesOnWith, held, settled, takeRuns } from "./phase.js";
+import { Relays } from "./relays.js";
 import { Signalling } from "./signalling.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
@@ -43,9 +44,11 @@ class Page {
     this.heardAtMs = 0;
     this.clocks = new Clocks();
 
+    this.relays = new Relays(settings["relays"] === "yes", () => this.signalling.ask({ type: "relays" }));
     this.camera = new Camera(
-      { iceServers: JSON.parse(settings["iceServers"] ?? "[]"), maxBitrateBps: Number(settings["maxBitrateBps"]) },
+      Number(settings["maxBitrateBps"]),
       {
+        iceServers: () => this.relays.fresh(),
         mayOffer: () => this.#counts() && !countsDown(this.state),
         offer: (sdp, number) => void this.signalling.ask({ type: "offer", sdp, number }),
         mayRestart: () => this.#counts(),
@@ -95,6 +98,9 @@ class Page {
     switch (message.type) {
       case "state":
         this.#stateTold(message);
+        break;
+      case "ice_servers":
+        this.relays.told(message.servers);
         break;
       case "answer":
         if (this.unconnected) this.#refuse("");

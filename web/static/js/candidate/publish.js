@@ -23,17 +23,16 @@ const ASK_AGAIN_MS = 500;
 
 export class Publisher {
   /**
-   * @param {RTCIceServer[]} iceServers
    * @param {number} maxBitrateBps
    * @param {{
+   *   iceServers: () => Promise<RTCIceServer[]>,
    *   mayOffer: () => boolean, offer: (sdp: string, number: number) => void,
    *   mayRestart: () => boolean, restart: (sdp: string, number: number) => void,
    *   changed: (publishing: Publishing) => void,
    * }} to `mayOffer` is false while the server takes none: the socket is away, or a countdown runs. `mayRestart` is
    *   false while the socket is away.
    */
-  constructor(iceServers, maxBitrateBps, to) {
-    this.iceServers = iceServers;
+  constructor(maxBitrateBps, to) {
     this.maxBitrateBps = maxBitrateBps;
     this.to = to;
     /** @type {Publishing} */
@@ -71,15 +70,17 @@ export class Publisher {
     const stream = this.stream;
     if (!stream) return;
     this.#drop();
-    const peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
-    this.peer = peer;
     const number = ++this.number;
+    this.#change("connecting");
+    const iceServers = await this.to.iceServers();
+    if (number !== this.number || stream !== this.stream) return;
+    const peer = newConnection(iceServers);
+    this.peer = peer;
     peer.onconnectionstatechange = () => this.#watch(peer);
     for (const track of stream.getTracks()) {
       track.contentHint = track.kind === "video" ? "motion" : "speech";
       peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
     }
-    this.#change("connecting");
     this.awaitsAnswer = true;
     try {
       await peer.setLocalDescription();
@@ -229,6 +230,9 @@ export class Publisher {
     this.awaitsAnswer = true;
     this.#restartWithin(peer);
     try {
+      const iceServers = await this.to.iceServers();
+      if (peer !== this.peer) return;
+      renew(peer, iceServers);
       peer.restartIce();
       await peer.setLocalDescription();
     } catch {
@@ -287,5 +291,23 @@ export class Publisher {
     if (publishing === this.publishing) return;
     this.publishing = publishing;
     this.to.changed(publishing);
+  }
+}
+
+/** Servers that the browser refuses are done without: most candidates need none. @param {RTCIceServer[]} iceServers */
+function newConnection(iceServers) {
+  try {
+    return new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+  } catch {
+    return new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  }
+}
+
+/** For the next gathering. @param {RTCPeerConnection} peer @param {RTCIceServer[]} iceServers */
+function renew(peer, iceServers) {
+  try {
+    peer.setConfiguration({ ...peer.getConfiguration(), iceServers });
+  } catch {
+    // Those of before may serve still.
   }
 }
