@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from collections.abc import Sequence
+from ipaddress import ip_address
 
 import ifaddr
 
@@ -104,16 +106,44 @@ def _bind_ipv4(port: int) -> tuple[socket.socket, Family]:
     return sock, Family(4)
 
 
-def interface_addresses() -> list[str]:
-    """Every address of this machine that a browser could reach, global ones first, loopback last."""
+def interface_addresses(names: Sequence[str] = ()) -> list[str]:
+    """Addresses of the named interfaces, or of all, that a browser could reach: global ones first, loopback last.
+
+    Link-local ones are left out: their scope means nothing to another machine. So is IPv6 where the kernel has none.
+    Raises LookupError with the names of which there is no interface.
+    """
+    adapters = list(ifaddr.get_adapters())
+    unknown = set(names) - {adapter.nice_name for adapter in adapters}
+    if unknown:
+        raise LookupError(", ".join(sorted(unknown)))
     found: list[str] = []
-    for adapter in ifaddr.get_adapters():
-        for entry in adapter.ips:
-            host = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
-            if not host.lower().startswith("fe80:"):  # a scope means nothing to another machine
-                found.append(host)
-    return sorted(dict.fromkeys(found), key=_remoteness)
+    for adapter in adapters:
+        if not names or adapter.nice_name in names:
+            found += [entry.ip if isinstance(entry.ip, str) else entry.ip[0] for entry in adapter.ips]
+    return sorted(dict.fromkeys(usable(found)), key=_remoteness)
+
+
+def usable(addresses: Sequence[str]) -> list[str]:
+    """Those that a worker can be reached at, as far as this machine can tell."""
+    ipv6 = has_ipv6()
+    parsed = {address: ip_address(address) for address in addresses}
+    return [
+        address
+        for address, ip in parsed.items()
+        if not (ip.is_link_local or ip.is_unspecified or ip.is_multicast) and (ipv6 or ip.version == 4)
+    ]
+
+
+def has_ipv6() -> bool:
+    """Whether a socket of a worker speaks it (see `open_socket`)."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 def _remoteness(host: str) -> tuple[bool, bool]:
-    return host.startswith("127.") or host == "::1", ":" in host
+    ip = ip_address(host)
+    return ip.is_loopback, ip.version == 6

@@ -20,6 +20,7 @@ from pathlib import Path
 import uvloop
 from pydantic import TypeAdapter
 
+from recorder import probe
 from recorder.lines import LINE_LIMIT_BYTES, MessageMalformed, decode, encode
 from recorder.messages import (
     Call,
@@ -140,6 +141,7 @@ class Control:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
         await self.worker.start()
+        probe.leave(run_dir, number, self.worker.roster.probe)
         path = socket_path(run_dir, number)
         path.unlink(missing_ok=True)
         with folder_alias(run_dir) as alias:

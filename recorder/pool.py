@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from recorder import probe
 from recorder.channel import Channel, LocalChannel, refusal
 from recorder.holdings import HeldTake, Holdings
 from recorder.messages import (
@@ -140,8 +141,9 @@ class Pool:
         try:
             self._local = LocalChannel(self._settings.worker(0), partial(self._from_worker, 0))
             await self._local.worker.start()
+            probe.leave(self._settings.run_dir, 0, self._local.worker.roster.probe)
         except OSError as error:
-            raise PoolError(f"UDP port {self._settings.udp_port}: {error}") from error
+            raise PoolError(f"port {self._settings.udp_port} (UDP and TCP): {error}") from error
 
     async def stop(self) -> None:
         """Ends the workers: each ends and keeps its running takes first (bounded)."""

@@ -23,6 +23,7 @@ from recorder.messages import (
     PeerState,
 )
 from recorder.peer import Peer
+from recorder.probe import Answerer, Probe
 from recorder.record_turns import RecordTurns
 from recorder.routes import Route, Routes, UdpRoute
 from recorder.sdp import Offer, read_offer, write_answer
@@ -68,6 +69,7 @@ class Roster:
         self._changed = changed
         self._records = RecordTurns()
         self._ufrags: dict[str, Peer] = {}
+        self._answerer = Answerer(settings.number)
         self.udp, self.tcp = self._ports(loop)
         self.routes = Routes(self.udp.routes)
         self.slots = Slots(self.udp.block, SLOT_BYTES)
@@ -89,6 +91,12 @@ class Roster:
                 tries -= 1
                 if not tries:
                     raise
+
+    @property
+    def probe(self) -> Probe:
+        """What a check that is for no peer is signed with."""
+        credentials = self._answerer.credentials
+        return Probe(self.udp.port, credentials.ufrag, credentials.password)
 
     async def start(self) -> None:
         self.udp.start()
@@ -178,6 +186,9 @@ class Roster:
     def checked(self, message: bytes, route: Route) -> None:
         ufrag = local_ufrag(message)
         peer = self._ufrags.get(ufrag) if ufrag is not None else None
+        if ufrag == self._answerer.credentials.ufrag:
+            self._answerer.check(message, route)
+            return
         if peer is None:
             self._counts["unknown_check"] += 1
             return
@@ -231,6 +242,7 @@ class Roster:
             connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
         self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
         self.tcp.tick(now_us)
+        self._answerer.tick()
         self.after_turn()  # what came by TCP alone waits for no datagram
 
     def counters(self) -> dict[str, int]:

@@ -119,7 +119,7 @@ class Supervisor:
 
     def _why_not(self, code: int) -> str:
         if code == EXIT_PORT:
-            return f"UDP port {self._settings.port} is taken; choose another `udp_port`"
+            return f"port {self._settings.port} is taken, for UDP or for TCP; choose another `udp_port`"
         lock = lock_path(self._run_dir, self.number)
         return f"worker {self.number} ended with code {code}; is another server using {lock}?"
 

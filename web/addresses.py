@@ -7,8 +7,9 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-import ifaddr
 from aiohttp.web import BaseRequest
+
+from recorder.address import interface_addresses, usable
 
 RESOLVE_TIMEOUT_S = 5.0
 
@@ -54,30 +55,14 @@ async def advertised(names: Sequence[str], interfaces: Sequence[str]) -> tuple[s
     """
     if names:
         return await _resolved(names)
-    found = interface_addresses(interfaces)
+    try:
+        found = interface_addresses(interfaces)
+    except LookupError as unknown:
+        raise CannotAdvertise(f"There is no network interface {unknown.args[0]} on this machine.") from unknown
     if not found:
         where = ", ".join(interfaces) or "any network interface"
         raise CannotAdvertise(f"No address was found on {where}. Set advertised_ips in the configuration.")
-    return found
-
-
-def interface_addresses(interfaces: Sequence[str]) -> tuple[str, ...]:
-    """Addresses of the named interfaces (all when none is named); link-local IPv6 is left out,
-    since a browser cannot reach it without a zone. Loopback comes last: it serves this machine alone.
-    Raises CannotAdvertise for an unknown name."""
-    adapters = list(ifaddr.get_adapters())
-    unknown = set(interfaces) - {adapter.nice_name for adapter in adapters}
-    if unknown:
-        raise CannotAdvertise(f"There is no network interface {', '.join(sorted(unknown))} on this machine.")
-    found: dict[str, None] = {}
-    for adapter in adapters:
-        if interfaces and adapter.nice_name not in interfaces:
-            continue
-        for held in adapter.ips:
-            text = held.ip if isinstance(held.ip, str) else held.ip[0]
-            if not ip_address(text).is_link_local:
-                found[text] = None
-    return tuple(sorted(found, key=lambda text: ip_address(text).is_loopback))
+    return tuple(found)
 
 
 async def _resolved(names: Sequence[str]) -> tuple[str, ...]:
@@ -89,6 +74,9 @@ async def _resolved(names: Sequence[str]) -> tuple[str, ...]:
                 entries = await loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
         except (OSError, TimeoutError) as error:
             raise CannotAdvertise(f"advertised_ips names {name}, which cannot be resolved now ({error}).") from error
-        for entry in entries:
-            found[str(entry[4][0])] = None
+        resolved = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        good = usable(resolved)
+        if not good:
+            raise CannotAdvertise(f"advertised_ips names {name} ({', '.join(resolved)}), which no browser can send to.")
+        found |= dict.fromkeys(good)
     return tuple(found)

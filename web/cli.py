@@ -21,7 +21,7 @@ from web import logs, passwords, serving
 from web.addresses import advertised
 from web.data_folder import DataFolder, DataFolderError, only_server, open_folder
 from web.settings import Settings
-from web.terminal import configured, listening, now_ms, say
+from web.terminal import CannotDo, configured, listening, now_ms, say
 from web.user_commands import user
 from web.version import release
 
@@ -87,6 +87,32 @@ def recover(settings: Settings) -> None:
     Console().print(table)
 
 
+@main.command()
+@listening
+@configured
+def doctor(settings: Settings) -> None:
+    """Try the ports, the addresses that candidates are told, and the TURN servers. Beside a running server, or before.
+
+    Exits with 1 if something does not work.
+    """
+    # Not above: it has a recorder in it, which takes as long to import as all else together.
+    from web.doctor import Finding, Mark, examine
+
+    async def work() -> list[Finding]:
+        addresses = await advertised(settings.advertised_ips, settings.interfaces)
+        say(f"Candidates are told {', '.join(addresses)}.")
+        return await examine(settings, open_folder(settings.data_dir), addresses, now_ms())
+
+    found = uvloop.run(work())
+    table = Table("", "", "", box=None, show_header=False)
+    for each in found:
+        table.add_row(*map(Text, (each.mark, each.what, each.why)))
+    Console(highlight=False).print(table)
+    if any(each.mark is Mark.BAD for each in found):
+        raise CannotDo("Something does not work; see above.")
+    say("From outside, the firewall decides: it must let in UDP and TCP on these ports.")
+
+
 def _serve(settings: Settings, *, with_demo: bool) -> None:
     logs.to_stderr()
     folder = open_folder(settings.data_dir)
@@ -112,7 +138,7 @@ async def _run(settings: Settings, folder: DataFolder, sock: socket.socket, *, w
             "",
             f"  Data        {folder.root}",
             f"  Mail        {settings.mail.host or f'no server set: written to {folder.outbox}'}",
-            f"  Media       UDP {ports}, advertised at {', '.join(addresses)}",
+            f"  Media       UDP and TCP {ports}, advertised at {', '.join(addresses)}",
             "",
         )
 

@@ -194,10 +194,12 @@ class Settings(BaseSettings):
 
     @field_validator("advertised_ips")
     @classmethod
-    def _hosts(cls, values: list[str]) -> list[str]:
+    def _hosts(cls, values: list[str], info: ValidationInfo) -> list[str]:
         for value in values:
             if not value or any(sign.isspace() or sign in "/[]" for sign in value):
                 raise ValueError(f"{value!r} is neither an address nor a host name")
+        if values and info.data.get("interfaces"):
+            raise ValueError("takes the place of interfaces: set one of the two")
         return values
 
     @field_validator("workers")

@@ -83,7 +83,7 @@ def status_of(url: str) -> int:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["serve"], ["demo"], ["migrate"], ["recover"], ["user"], ["user", "add"], ["user", "password"]],
+    [[], ["serve"], ["demo"], ["migrate"], ["recover"], ["doctor"], ["user"], ["user", "add"], ["user", "password"]],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = call(*command, "--help")
@@ -116,7 +116,7 @@ def test_the_demo_is_made_once_and_found_again(tmp_path: Path) -> None:
         assert first.found(r"Login +(\S+)") == "recruiter@example.com"
         password = first.found(r"Password +(\S+)\n")
         assert first.found(r"Recruiter +(\S+)").endswith("/interviews")
-        assert "127.0.0.1" in first.found(r"Media +UDP \d+, advertised at (.+)")
+        assert "127.0.0.1" in first.found(r"Media +UDP and TCP \d+, advertised at (.+)")
         assert status_of(link) == 200
     with running("demo", data) as second:
         assert second.found(r"(/i/[\w-]{43})") == re.search(r"(/i/[\w-]{43})", link)[1]  # type: ignore[index]
@@ -134,6 +134,12 @@ def test_serve_adds_nothing_and_says_how_to_make_the_first_admin(tmp_path: Path)
     with running("serve", tmp_path / "data") as server:
         assert "greenroom user add --role admin" in server.said
         assert "/i/" not in server.said
+        port = server.found(r"Media +UDP and TCP (\d+)")
+        asked = call("doctor", "--data-dir", str(tmp_path / "data"), "--workers", "0", "--udp-port", port)
+        assert asked.exit_code == 0, asked.output
+        assert re.search(r"ok +the server +runs", asked.output)
+        for transport in ("UDP", "TCP"):
+            assert re.search(rf"ok +127\.0\.0\.1:{port} by {transport}", asked.output)
         again = call("serve", "--data-dir", str(tmp_path / "data"), "--port", "0")
         assert again.exit_code == 1
         assert f"(process {server.process.pid}) is running on" in again.output
@@ -164,6 +170,17 @@ def test_a_udp_port_in_use_is_said(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert port in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_tcp_port_in_use_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for workers in ("0", "1"):
+            options = ("--port", "0", "--workers", workers, "--udp-port", port)
+            result = call("serve", "--data-dir", str(tmp_path / "data"), *options)
+            assert result.exit_code == 1
+            assert port in result.output and "TCP" in result.output
+            assert "Traceback" not in result.output
 
 
 def test_a_data_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:

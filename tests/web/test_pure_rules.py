@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from ipaddress import ip_network
 from pathlib import Path
 
+import ifaddr
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.address import interface_addresses
 from signaling.decision import LedgerKind
 from storage.answers import LedgerEntry
 from storage.shapes import DetailsField
 from storage.states import InvitationStatus
 from web import dates, links
-from web.addresses import CannotAdvertise, address_key, advertised, client_address, interface_addresses
+from web.addresses import CannotAdvertise, address_key, advertised, client_address
 from web.candidate import form
 from web.candidate.steps import Step, details_done, may_open, reached
 from web.data_folder import AnotherServer, DataFolderError, only_server, open_folder
@@ -195,7 +198,7 @@ async def test_by_default_every_interface_is_advertised_but_link_local_ones() ->
     assert found[-1] in ("127.0.0.1", "::1"), "loopback comes last"
     assert "127.0.0.1" in found
     assert not [address for address in found if address.startswith("fe80")]
-    assert await advertised([], ["lo"]) == interface_addresses(["lo"])
+    assert await advertised([], ["lo"]) == tuple(interface_addresses(["lo"]))
 
 
 async def test_what_cannot_be_advertised_is_named() -> None:
@@ -203,6 +206,38 @@ async def test_what_cannot_be_advertised_is_named() -> None:
         await advertised(["nowhere.invalid"], [])
     with pytest.raises(CannotAdvertise, match="nonsense7"):
         await advertised([], ["nonsense7"])
+    for nowhere in ("0.0.0.0", "::", "224.0.0.1", "169.254.1.1", "fe80::1"):
+        with pytest.raises(CannotAdvertise, match="no browser can send to"):
+            await advertised([nowhere], [])
+
+
+async def test_what_a_name_has_beside_a_good_address_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def lookup(name: str, *_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        known = {"media.example.com": ["203.0.113.7", "fe80::1", "203.0.113.7"], "two.example.com": ["203.0.113.8"]}
+        return [(0, 0, 0, "", (address, 0)) for address in known[name]]
+
+    monkeypatch.setattr(loop, "getaddrinfo", lookup)
+    assert await advertised(["media.example.com", "two.example.com"], []) == ("203.0.113.7", "203.0.113.8")
+
+
+def test_of_interfaces_the_named_ones_count_and_the_best_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def adapter(name: str, *addresses: str) -> ifaddr.Adapter:
+        return ifaddr.Adapter(name, name, [
+            ifaddr.IP((each, 0, 0) if ":" in each else each, 24, name) for each in addresses
+        ])  # fmt: skip
+
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: [
+        adapter("lo", "127.0.0.1", "::1"),
+        adapter("eth0", "2001:db8::7", "203.0.113.7", "fe80::7"),
+        adapter("tun0", "10.8.0.1", "169.254.9.9"),
+    ])  # fmt: skip
+    monkeypatch.setattr("recorder.address.has_ipv6", lambda: True)
+    assert interface_addresses() == ["203.0.113.7", "10.8.0.1", "2001:db8::7", "127.0.0.1", "::1"]
+    assert interface_addresses(["eth0"]) == ["203.0.113.7", "2001:db8::7"]
+    monkeypatch.setattr("recorder.address.has_ipv6", lambda: False)
+    assert interface_addresses(["eth0", "lo"]) == ["203.0.113.7", "127.0.0.1"]
 
 
 def test_the_data_directory_and_the_secret_are_their_owners_alone(tmp_path: Path) -> None:
