@@ -1,4 +1,4 @@
-"""Any bytes to the UDP port, from strangers and from a peer with an address there, beside running takes."""
+"""Any bytes to the UDP and TCP port, from strangers and from a peer with an address there, beside running takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.bench.compare import Corrupt, compare, read_log, recording
 from tests.bench.finding import Figure, Finding
-from tests.bench.garbage import Garbage, Intruder
+from tests.bench.garbage import Garbage, Intruder, Pipe
 from tests.bench.measure import free_port, front, post, rss_mib, sending, state, whip_url
 
 MOST_GROWTH_MIB = 8.0
@@ -17,6 +17,8 @@ STRANGERS = 4
 CHUNK = 5_000
 """Datagrams of one intruder, before it is replaced by the next."""
 WARM_SHARE = 0.2
+BY_TCP = 50
+"""Of so many datagrams one goes as a frame."""
 
 
 def garbage(
@@ -70,7 +72,8 @@ def garbage(
         "seconds": round(took_s, 1),
         "refused_by_the_socket": refused,
         "counters": {name: counters[name] for name in ("datagrams", "bad_size", "bad_kind", "unknown_sender",
-                                                       "unknown_check", "records_dropped", "forged", "peers")},
+                                                       "unknown_check", "records_dropped", "forged", "peers",
+                                                       "tcp_frames", "tcp_connections", "tcp_thrown_out", "tcp_open")},
         "streams": streams,
     }  # fmt: skip
     return Finding(f"{datagrams:,} datagrams of garbage", figures, notes)
@@ -90,12 +93,15 @@ def _intrude(
     intruder = Intruder(url, dice)
     source.ufrag = intruder.ufrag
     refused = 0
+    pipes = [Pipe(intruder.port, dice), Pipe(intruder.port, dice, intruder.check(odd=False))]
     try:
         intruder.socket.send(intruder.check(odd=False))
         for number in range(count):
             datagram = intruder.check(odd=True) if number % 500 == 250 else source.next()
             try:
-                if number % 2:
+                if number % BY_TCP == 0:
+                    pipes[number // BY_TCP % 2].send(datagram)
+                elif number % 2:
                     intruder.socket.send(datagram)
                 else:
                     strangers[number % STRANGERS].sendto(datagram, ("127.0.0.1", intruder.port))
@@ -104,5 +110,7 @@ def _intrude(
             if number % 100 == 0:
                 time.sleep(max(0.0, began + number / a_second - time.monotonic()))
     finally:
+        for pipe in pipes:
+            pipe.close()
         intruder.leave()
     return refused

@@ -64,6 +64,41 @@ class Intruder:
         call("DELETE", f"{self._url}/{self.take_id}")
 
 
+class Pipe:
+    """A TCP connection to the worker's port, made again whenever the worker has closed it.
+
+    Each is opened with `opening`, if there is one: a check that makes it known. One frame in 40 has a wrong length.
+    """
+
+    def __init__(self, port: int, dice: random.Random, opening: bytes = b"") -> None:
+        self._port, self._dice, self._opening = port, dice, opening
+        self._sock: socket.socket | None = None
+
+    def send(self, frame: bytes) -> None:
+        """Raises OSError when the worker has closed it; the next comes to a new one."""
+        size = len(frame) if self._dice.random() < 0.975 else self._dice.getrandbits(16)
+        try:
+            sock = self._sock = self._sock or self._open()
+            sock.send(struct.pack("!H", size) + frame)
+        except OSError:
+            self.close()
+            raise
+
+    def _open(self) -> socket.socket:
+        dice = self._dice
+        source = f"127.{dice.randrange(1, 250)}.{dice.randrange(1, 250)}.{dice.randrange(1, 250)}"
+        sock = socket.create_connection(("127.0.0.1", self._port), 2, (source, 0))
+        sock.setblocking(False)
+        if self._opening:
+            sock.send(struct.pack("!H", len(self._opening)) + self._opening)
+        return sock
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+
 def _only(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     if found is None:
