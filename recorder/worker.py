@@ -1,4 +1,4 @@
-"""A recorder: peers and takes over one UDP port. Runs in a process of its own (`control`) or inside another.
+"""A recorder: peers and takes over one port. Runs in a process of its own (`control`) or inside another.
 
 Answers calls, emits events; knows nothing of sockets to the server. All deadlines
 are its own, so that a take ends on time even if nobody is listening.

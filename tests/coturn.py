@@ -33,6 +33,8 @@ class Coturn:
                     "--use-auth-secret", f"--static-auth-secret={SECRET}", "--realm=greenroom.example",
                     # The second is refused without a password for the console, though there is no console.
                     "--no-cli", "--allow-loopback-peers", "--cli-password=no-console",
+                    # As docs/networks.md has it: to the recorder, and nowhere else.
+                    "--allowed-peer-ip=127.0.0.1", "--denied-peer-ip=0.0.0.0-255.255.255.255",
                     f"--userdb={self._folder / 'turn.db'}", f"--pidfile={self._folder / 'turn.pid'}",
                     "--log-file=stdout", "--simple-log", "--verbose",
                 ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -63,6 +64,15 @@ def free_port(kind: socket.SocketKind) -> int:
         return port
 
 
+def free_media_port() -> int:
+    """Free for UDP and for TCP: a recorder wants both."""
+    while True:
+        port = free_port(socket.SOCK_DGRAM)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("0.0.0.0", port))
+            return port
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -84,7 +94,7 @@ class House:
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port(socket.SOCK_STREAM)
-        self.udp_port = free_port(socket.SOCK_DGRAM)
+        self.udp_port = free_media_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self._prefix = list(prefix)

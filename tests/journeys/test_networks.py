@@ -10,8 +10,9 @@ from playwright.sync_api import Browser
 from tests.coturn import SECRET, Coturn
 from tests.journeys.candidate import Candidate
 from tests.journeys.house import Ask, House, until
-from tests.journeys.test_staying import plays_through, recording, the_take
+from tests.journeys.test_staying import DETOUR, plays_through, recording, the_take
 from tests.journeys.test_whole_way import whole_frames
+from tests.recorder.tcp_relay import TcpRelay
 
 QUESTION = Ask("What do you do when it rains?", limit_s=60, retakes=1)
 # As where no UDP passes: the page is told of none.
@@ -72,6 +73,33 @@ def everything_arrived(candidate: Candidate, house: House) -> None:
     sent = until(candidate.frames_sent, 5, "the browser's last figures")
     whole = until(lambda: whole_frames(house), 10, "the worker says what it counted")
     assert abs(whole - sent) <= 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("house", [("vp8",)], indirect=True)
+def test_over_tcp_alone_an_answer_outlives_its_connection_without_a_press(house: House, browser: Browser) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    with TcpRelay(house.udp_port) as way:
+        candidate = Candidate(browser, house, invited)
+        candidate.context.add_init_script(NO_UDP)
+        candidate.context.add_init_script(DETOUR.replace("FROM", str(house.udp_port)).replace("TO", str(way.port)))
+        recording(candidate)
+        candidate.until_safe(2)
+        assert way.passed_bytes > 10_000
+        way.cut()
+        until(lambda: candidate.question(1)["stalled"], 10, "the outage is seen")
+        until(lambda: candidate.page.evaluate("window.restarts") > 0, 15, "the page restarts by itself")
+        way.mend()
+        until(lambda: not candidate.question(1)["stalled"], 15, "the answer goes on")
+        candidate.until_safe(5)
+        candidate.press("Stop")
+        candidate.phase("answered")
+        _, sidecar, path = the_take(house)
+        plays_through(path, sidecar)
+        assert len(sidecar["segments"]) == 1 and sidecar["detail"]["outages"] == 1
+        assert candidate.page.evaluate("window.peers.length") == 1 and way.connections >= 2
+        candidate.close()
 
 
 @pytest.mark.parametrize("house", [("vp8",)], indirect=True)

@@ -155,7 +155,7 @@ async def test_a_port_in_use_is_said_in_a_sentence(held: Held, tmp_path: Path) -
     (port,) = [supervisor.port for supervisor in held.pool._supervisors.values()]
     other = Held(tmp_path / "other")
     pool = Pool(other.settings(udp_port=port), other.events.append)
-    with pytest.raises(PoolError, match=f"UDP port {port} is taken"):
+    with pytest.raises(PoolError, match=f"port {port} is taken, for UDP or for TCP"):
         await pool.start()
     await pool.stop()
 

@@ -14,7 +14,7 @@ import pytest
 from aioice import stun
 
 from recorder import tcp
-from recorder.messages import Connect, Connected, Disconnect, PeerId
+from recorder.messages import Connect, Connected, Disconnect, PeerId, Restart
 from recorder.tcp import (
     FRAMES_A_TICK,
     IDLE_US,
@@ -26,6 +26,8 @@ from recorder.tcp import (
     Connection,
 )
 from tests.recorder.offers import CHROMIUM
+from tests.recorder.test_reconnect import check as nominate
+from tests.recorder.test_reconnect import credentials, renewed
 from tests.recorder.test_udp import Bench, check
 
 MEDIA = b"\x80\x60" + bytes(60)
@@ -302,3 +304,31 @@ async def test_any_bytes_raise_nothing(bench: TcpBench) -> None:
     await bench.until(lambda: bench.count("tcp_open") == 0)
     assert bench.count("errors") == 0 and bench.count("live_peers") == 1
     assert bench.worker.udp.routes == {}
+
+
+async def test_an_ice_restart_goes_on_by_a_new_connection_and_the_old_one_may_end(bench: TcpBench) -> None:
+    client, _ = await bench.known()
+    (peer,) = bench.worker._peers.values()
+    before = peer.reach.route
+    reply = await bench.worker.call(Restart(PeerId("peer"), renewed(CHROMIUM)))
+    assert isinstance(reply, Connected)
+    ours, again = credentials(reply.answer_sdp), await bench.client()
+    again.send(nominate(ours, "5ZcD"))
+    await again.frame()
+    after = peer.reach.route
+    assert after is not before and after is not None
+    await client.close()
+    await bench.until(lambda: bench.count("tcp_open") == 1)
+    assert peer.reach.route is after and list(bench.worker._peers.values()) == [peer]
+    again.send(nominate(ours, "5ZcD"))
+    await again.frame()
+
+
+async def test_another_peers_check_takes_no_connection_that_is_in_use(bench: TcpBench) -> None:
+    client, _ = await bench.known()
+    (first,) = bench.worker._peers.values()
+    first.last_media_us = 2**62
+    theirs = await bench.connect("other")
+    client.send(check(*theirs))
+    await bench.until(lambda: bench.worker._peers[PeerId("other")].counters.refused_checks == 1)
+    assert bench.worker.roster.routes.owner(bench.accepted.key) is first

@@ -102,6 +102,21 @@ async def allocated(port: int, username: str, credential: str, transport: str) -
     return True
 
 
+async def test_coturn_as_documented_relays_to_the_recorder_and_nowhere_else(tmp_path: Path) -> None:
+    with Coturn(tmp_path / "coturn") as server:
+        relay = Relay((f"turn:127.0.0.1:{server.port}",), secret=SECRET)
+        [ours] = ice_servers([relay], "invitation", time.time_ns() // 1_000_000).servers
+        made, _ = await turn.create_turn_endpoint(
+            asyncio.DatagramProtocol, ("127.0.0.1", server.port), ours.username, ours.credential
+        )
+        inner = made._TurnTransport__inner_protocol
+        await inner.channel_bind(0x4000, ("127.0.0.1", 9))
+        with pytest.raises(stun.TransactionFailed) as refused:
+            await inner.channel_bind(0x4001, ("203.0.113.9", 9))
+        assert refused.value.response.attributes["ERROR-CODE"][0] == 403
+        made.close()
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_coturn_accepts_fresh_credentials_and_no_expired_or_forged_ones(tmp_path: Path, transport: str) -> None:
     now_ms = time.time_ns() // 1_000_000

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,15 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(sock.getsockname()[1])
 
 
+def free_media_port() -> int:
+    """Free for UDP and for TCP: a recorder wants both."""
+    while True:
+        port = free_port(socket.SOCK_DGRAM)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("", port))
+            return port
+
+
 @dataclass
 class Running:
     process: subprocess.Popen[bytes]
@@ -51,7 +60,7 @@ class Running:
 def running(command: str, data: Path, *options: str) -> Iterator[Running]:
     """A server that has said it is running; told to stop at the end, and waited for."""
     arguments = [sys.executable, "-m", "web.cli", command, "--data-dir", str(data), "--port", "0", "--workers", "0"]
-    arguments += ["--udp-port", str(free_port(socket.SOCK_DGRAM)), *options]
+    arguments += ["--udp-port", str(free_media_port()), *options]
     out, log = data.with_suffix(".out"), data.with_suffix(".log")
     with out.open("w") as stdout, log.open("w") as stderr:
         process = subprocess.Popen(arguments, cwd=ROOT, stdout=stdout, stderr=stderr)
