@@ -155,7 +155,7 @@ async def test_media_and_dtls_of_a_known_connection_reach_its_peer(bench: TcpBen
 
     bench.worker.udp.routes[bench.accepted.key] = media
     client.send(MEDIA, MEDIA + bytes(1400), b"\x16\xfe\xfd" + bytes(50))
-    await bench.until(lambda: len(seen) == 2 and peer._asked_for_hands)
+    await bench.until(lambda: len(seen) == 2 and peer._task is not None)
     assert [found[0] for found in seen] == [MEDIA, MEDIA + bytes(1400)]
     assert {found[1] for found in seen} == {128}, "the slot that no datagram is read into"
 
