@@ -243,7 +243,6 @@ class Roster:
         self.udp.wake_every_s = WAKE_CONNECTING_S if connecting else WAKE_S
         self.tcp.tick(now_us)
         self._answerer.tick()
-        self.after_turn()  # what came by TCP alone waits for no datagram
 
     def counters(self) -> dict[str, int]:
         """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""

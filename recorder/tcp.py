@@ -107,6 +107,7 @@ class TcpPort:
         """Every 100 ms: who may be read again, and whose time is over."""
         for connection in list(self._connections):
             connection.tick(now_us)
+        self.handed_out()  # what came by TCP alone waits for no datagram
 
     def counters(self) -> dict[str, int]:
         return {
@@ -156,10 +157,17 @@ class TcpPort:
         self.known(connection)
         self._connections.discard(connection)
 
+    def handed_out(self) -> None:
+        """Everything that came at once: what waits for the end of a turn is done."""
+        try:
+            self.switch.after_turn()
+        except Exception:
+            self.fault()
+
     def fault(self) -> None:
         self.udp.errors += 1
         if self.udp.errors <= LOGGED_ERRORS:
-            log.exception("the handling of a frame failed")
+            log.exception("the handling of frames failed")
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -199,7 +207,7 @@ class Connection(asyncio.BufferedProtocol):
             self._port.fault()
             self._port.switch.failed(self.key)
             self.throw_out()
-        self._port.switch.after_turn()
+        self._port.handed_out()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

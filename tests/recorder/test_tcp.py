@@ -301,9 +301,8 @@ async def test_any_bytes_raise_nothing(bench: TcpBench) -> None:
             frame = bytes([first]) + chance.randbytes(chance.randrange(0, 1400))
             client.writer.write(framed(frame) if chance.random() < 0.97 else chance.randbytes(300))
         await client.close()
-    await bench.until(lambda: bench.count("tcp_open") == 0)
+    await bench.until(lambda: bench.count("tcp_open") == 0 and bench.worker.udp.routes == {})
     assert bench.count("errors") == 0 and bench.count("live_peers") == 1
-    assert bench.worker.udp.routes == {}
 
 
 async def test_an_ice_restart_goes_on_by_a_new_connection_and_the_old_one_may_end(bench: TcpBench) -> None:
@@ -332,3 +331,31 @@ async def test_another_peers_check_takes_no_connection_that_is_in_use(bench: Tcp
     client.send(check(*theirs))
     await bench.until(lambda: bench.worker._peers[PeerId("other")].counters.refused_checks == 1)
     assert bench.worker.roster.routes.owner(bench.accepted.key) is first
+
+
+async def test_a_fault_behind_a_frame_is_counted_and_ends_no_more_than_its_peer(tmp_path: Path) -> None:
+    bench = TcpBench(tmp_path)
+    await bench.worker.start()
+    escaped: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: escaped.append(context))
+    client, _ = await bench.known()
+    await bench.connect("other")
+
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError
+
+    bench.worker.udp.routes[bench.accepted.key] = fault
+    client.send(MEDIA)
+    assert await client.closed()
+    await bench.until(lambda: bench.count("live_peers") == 1 and bench.count("tcp_open") == 0)
+    assert bench.count("errors") == 1
+    bench.worker.roster._records.hand_on = fault  # type: ignore[method-assign]
+    again = await bench.client()
+    again.send(MEDIA)
+    assert await again.closed()
+    await bench.until(lambda: bench.count("errors") >= 2)
+    assert escaped == []
+    await client.close()
+    await again.close()
+    bench.socket.close()
+    await bench.worker.stop()

@@ -35,23 +35,24 @@ from tests.recorder.offers import CHROMIUM
 WORKERS = 3
 
 
-def free_udp_ports(count: int) -> int:
-    """The first of so many in a row that nobody has now."""
+def free_ports(count: int) -> int:
+    """The first of so many in a row that nobody has now, neither for UDP nor for TCP."""
     while True:
         with contextlib.ExitStack() as held:
             first = 0
             with contextlib.suppress(OSError, OverflowError):
                 for number in range(count):
-                    taken = held.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
-                    taken.bind(("::", first + number if first else 0))
-                    first = first or taken.getsockname()[1]
+                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                        taken = held.enter_context(socket.socket(socket.AF_INET6, kind))
+                        taken.bind(("::", first + number if first else 0))
+                        first = first or taken.getsockname()[1]
                 return first
 
 
 class House:
     def __init__(self, folder: Path, workers: int) -> None:
         self.folder = folder
-        self.first_port = free_udp_ports(WORKERS)
+        self.first_port = free_ports(WORKERS)
         self.events: list[Event] = []
         self.given: dict[str, Any] = {"workers": workers, "max_live": 8, "udp_port": self.first_port}
         self.pool = self.another()
