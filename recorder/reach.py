@@ -109,11 +109,11 @@ class Reach:
             route.close()
 
     def lost(self, key: bytes) -> None:
-        """This way ended by itself: its connection is closed."""
+        """This way ended by itself; until another is nominated, the last checked of those left serves."""
         route = self._believed.pop(key, None)
         self._routes.give_up(key, self._owner)
         if route is not None and route is self.route:
-            self.route = None
+            self.route = next(reversed(self._believed.values()), None)
 
     def send(self, datagram: bytes) -> None:
         if self.route is not None:

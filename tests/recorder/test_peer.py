@@ -224,6 +224,25 @@ async def test_an_address_that_its_peer_does_not_use_any_more_is_taken_over_thou
     assert home.udp.routes == {}
 
 
+async def test_when_the_nominated_way_ends_the_last_checked_of_the_others_serves(home: Home) -> None:
+    peer = home.peer()
+    now_us = time.monotonic_ns() // 1000
+    ways = {key: home.way(key) for key in (b"one", b"two", b"nominated", b"three")}
+    for key, way in ways.items():
+        signed = nominate if key == b"nominated" else lambda ufrag, password, _: check(ufrag, password)
+        peer.check(signed(OURS.ufrag, OURS.password, "4ZcD"), way, now_us)
+    assert peer.reach.route is ways[b"nominated"]
+    peer.reach.lost(b"two")
+    assert peer.reach.route is ways[b"nominated"] and b"two" not in home.udp.routes
+    peer.reach.lost(b"nominated")
+    assert peer.reach.route is ways[b"three"]
+    peer.reach.lost(b"three")
+    peer.reach.lost(b"one")
+    peer.reach.lost(b"one")
+    assert peer.reach.route is None and home.udp.routes == {}
+    await peer.close()
+
+
 def nominate(ufrag: str, password: str, theirs: str) -> bytes:
     message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
     message.attributes["USERNAME"] = f"{ufrag}:{theirs}"

@@ -156,6 +156,13 @@ def test_the_ice_server_of_the_example_is_a_good_one_and_keeps_its_secret(tmp_pa
     assert "hush" not in repr(settings)
 
 
+def test_addresses_and_interfaces_do_not_both_say_what_is_advertised(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        load(write(tmp_path / "bad.toml", 'interfaces = ["eth0"]\nadvertised_ips = ["203.0.113.7"]\n'))
+    [mistake] = caught.value.mistakes
+    assert mistake.key == "advertised_ips" and "one of the two" in mistake.reason
+
+
 def test_settings_that_are_printed_hide_the_password(tmp_path: Path) -> None:
     text = '[mail]\nhost = "a.example"\nfrom_address = "a@b.example"\nusername = "me"\npassword = "hush-hush"\n'
     assert "hush" not in repr(load(write(tmp_path / "some.toml", text)))
