@@ -384,15 +384,16 @@ Object.defineProperty(navigator, "mediaDevices", { value: { getUserMedia: async 
   getTracks: () => [track], getVideoTracks: () => [], getAudioTracks: () => [track],
 }) } });
 const { Camera } = await import("./camera.js");
-const to = { mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]), mayRestart: () => true,
-  restart: (sdp, number) => restarts.push(number), takeRuns: () => true, changed: () => {}, devices: () => {} };
+const to = { iceServers: async () => [], mayOffer: () => true, mayRestart: () => true,
+  offer: (sdp, number) => offers.push([sdp, number]), restart: (sdp, number) => restarts.push(number),
+  takeRuns: () => true, changed: () => {}, devices: () => {} };
 """
 
 
 @pytest.mark.parametrize("about", ["restart", "offer"])
 def test_a_refused_restart_makes_way_for_a_new_connection_and_the_camera_stays_on(about: str) -> None:
     script = """
-    const camera = new Camera({ iceServers: [], maxBitrateBps: 1000 }, to);
+    const camera = new Camera(1000, to);
     await camera.open();
     await due(0);
     const mine = peers.at(-1), before = peers.length;
