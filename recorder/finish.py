@@ -20,6 +20,7 @@ from recorder import facts as take_facts
 from recorder.facts import Gap, Segment, TakeFacts, TrackCounts
 from recorder.media_file import Reading, Unreadable, copy_seekable, read_back
 from recorder.messages import TakeId, TakeResult
+from recorder.mp4_index import NotFragmented, make_plain
 from recorder.part import (
     MEDIA_SUFFIXES,
     MEDIA_TYPES,
@@ -100,18 +101,26 @@ def _finished(folder: Path, take_id: TakeId) -> _Chosen | None:
 
 
 def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
-    """The `.part` as it is, or a copy of it where it lacks its index, its size or its sync."""
+    """The `.part` as it is, an MP4 with its index added, or a copy where that does not give index, size or sync."""
     part = part_path(folder, take_id)
+    sizes = [(width, height) for _, width, height in facts.written.sizes]
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    try:
+        with contextlib.suppress(NotFragmented):
+            make_plain(part, width=width, height=height)
+            sizes = sizes[:0]
+    except FileNotFoundError:
+        return _Chosen()
+    except OSError as error:
+        log.warning("take %s stays in fragments: %s", take_id, error)
     try:
         reading = read_back(part)
     except (Unreadable, FileNotFoundError):
         return _Chosen()
     if not reading.video_frames and not reading.audio_packets:
         return _Chosen()
-    sizes = [(width, height) for _, width, height in facts.written.sizes]
-    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-    whole = facts.written.clean and reading.intact
-    if whole and not facts.sound_moves and (not sizes or sizes[0] == (width, height)):
+    sized = not sizes or sizes[0] == (width, height)
+    if reading.intact and reading.indexed and sized and not facts.sound_moves:
         return _Chosen(part, reading, seekable=True)
     copy = folder / f"{take_id}.copy.tmp"
     try:
@@ -122,7 +131,7 @@ def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
     except (Unreadable, OSError):
         # No room for a copy, most likely. Fragments and clusters play as they are.
         copy.unlink(missing_ok=True)
-        return _Chosen(part, reading, seekable=whole)
+        return _Chosen(part, reading, seekable=reading.indexed)
 
 
 def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, *, recovered: bool) -> TakeResult:

@@ -12,6 +12,7 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,10 @@ EARLY_LIMIT_PACKETS: Final = 500
 """Sound (10 s) that is held for the first key frame, which the header waits for."""
 INTERLEAVE_US: Final = 1_000_000
 _OPTIONS: Final = {"flush_packets": "1", "max_interleave_delta": str(INTERLEAVE_US)}
+_MOVFLAGS: Final = "+empty_moov+default_base_moof+skip_trailer"
+"""Fragments, and no memory of them: what it takes to find a place in the file is made once, by `mp4_index`."""
+_SETS_OPTIONS: Final = {"probesize": "32"}
+"""So that libav reads the parameter sets and waits for no picture."""
 _VIDEO_TICKS: Final = 90_000
 _SOUND_TICKS: Final = 48_000
 _WEBM_TICKS: Final = 1_000
@@ -62,7 +67,7 @@ class MuxOrder:
 class Written:
     """What is in the file, by count. Times are microseconds on the take's timeline.
 
-    `clean` means the container was closed properly, with its index in place.
+    `clean` means the container was closed properly; a WebM then has its index in place.
     `last_us` is where the last frame or packet begins. `sizes` are
     [pts_us, width, height] of the first key frame and of each that changed it.
     """
@@ -130,7 +135,7 @@ class PartFile:
         write_json(journal_path(order.folder, order.take_id), self._journal, durable=False)
         make_reserve(reserve_path(order.folder, order.take_id))
         if not order.codec:
-            self._begin(0, 0)
+            self._begin(b"", 0, 0)
 
     def note(self, facts: dict[str, Any]) -> None:
         """Adds these to the journal. A full disk keeps them out of it, and no more than that."""
@@ -146,7 +151,7 @@ class PartFile:
                 if len(self._early) < EARLY_LIMIT_PACKETS:
                     self._early.append((payload, pts_us, kind, width, height))
                 return
-            self._begin(width, height)
+            self._begin(payload, width, height)
             self.write(payload, pts_us, kind, width, height)
             self._check_ticks()
             for frame in self._early:
@@ -187,12 +192,12 @@ class PartFile:
             self._size = (width, height)
             self._sizes.append([pts_us, width, height])
 
-    def _begin(self, width: int, height: int) -> None:
-        """Lays out the streams. MP4 gets its header with the first key frame, out of its parameter sets."""
+    def _begin(self, key_frame: bytes, width: int, height: int) -> None:
+        """Lays out the streams, and writes the header: in MP4 out of the first key frame's parameter sets."""
         order = self.order
         path = str(part_path(order.folder, order.take_id))
         if container_for(order.codec) == "mp4":
-            options = {**_OPTIONS, "movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
+            options = {**_OPTIONS, "movflags": _MOVFLAGS, "frag_duration": "1000000"}
             container = av.open(path, "w", format="mp4", options=options)
             self._video_ticks, self._audio_ticks = _VIDEO_TICKS, _SOUND_TICKS
         else:
@@ -201,8 +206,11 @@ class PartFile:
             container = av.open(path, "w", format="webm", options=options)
             self._video_ticks = self._audio_ticks = _WEBM_TICKS
         self._container = container
-        if order.codec:
+        if order.codec == "h264":
+            self._video = _h264_stream(container, key_frame, width, height)
+        elif order.codec:
             self._video = container.add_mux_stream(order.codec, width=width, height=height)
+        if self._video is not None:
             self._video.time_base = Fraction(1, self._video_ticks)
         if order.audio:
             # add_mux_stream would leave out the OpusHead; this encoder is never used to encode.
@@ -295,6 +303,29 @@ class PartFile:
             keys_us=self._keys_us,
             sizes=self._sizes,
         )
+
+
+def _h264_stream(container: OutputContainer, key_frame: bytes, width: int, height: int) -> Stream:
+    """A stream whose header is known before its first packet.
+
+    libav would take it out of that packet as well, but then writes nothing until every track has one: a take whose
+    sound is late, or never comes, would be in memory alone.
+    """
+    with av.open(BytesIO(leading_sets(key_frame)), format="h264", options=_SETS_OPTIONS) as sets:
+        stream = container.add_stream_from_template(sets.streams.video[0])
+        context: Any = stream.codec_context
+        context.width, context.height = width, height
+        return stream
+
+
+def leading_sets(access_unit: bytes) -> bytes:
+    """What comes before the first slice of an Annex B access unit: its parameter sets, and other small things."""
+    at = 0
+    while (begin := access_unit.find(b"\x00\x00\x01", at)) >= 0:
+        at = begin + 3
+        if at < len(access_unit) and 1 <= access_unit[at] & 0x1F <= 5:
+            return access_unit[:begin]
+    return access_unit
 
 
 def index_space(limit_ms: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -405,3 +407,27 @@ def test_closing_the_writer_closes_its_takes(tmp_path: Path) -> None:
     feed(mux, "vp8", 60)
     assert writer.close()
     assert closed(mux).written.clean
+
+
+def test_pictures_are_safe_on_disk_though_no_sound_ever_comes(tmp_path: Path, writer: Writer) -> None:
+    """A header made out of the first packet of each track would wait for the sound's, and all else with it."""
+    mux = Mux(writer, order_for(tmp_path, "h264"))
+    for index in range(150):
+        payload, key = video("h264")[index % 60]
+        mux.video(payload, index * FRAME_US, key, 320, 180)
+        if index in (60, 120):
+            until(lambda: not mux._pending)
+    until(lambda: mux.safe_us > 2_500_000)
+    copy = tmp_path / "as after a kill"
+    copy.write_bytes(part_path(tmp_path, TAKE).read_bytes())
+    assert len(packets_in(copy, "video")) >= 75
+    closed(mux)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_long_take_keeps_no_memory_of_what_is_written(codec: str) -> None:
+    """Twenty minutes of frames through a `Mux`: libav's own table of samples would have grown by 10 MB."""
+    counted = subprocess.run(
+        [sys.executable, "-m", "tests.recorder.long_take", codec, "20"], check=True, capture_output=True, timeout=120
+    )
+    assert int(counted.stdout) < 1024 * 1024
