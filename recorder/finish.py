@@ -10,13 +10,13 @@ elsewhere. Blocks: for a thread of its own, never the event loop.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from recorder import facts as take_facts
+from recorder.chain import Chain
 from recorder.facts import Gap, Segment, TakeFacts, TrackCounts
 from recorder.media_file import Reading, Unreadable, copy_seekable, read_back
 from recorder.messages import TakeId, TakeResult
@@ -24,6 +24,7 @@ from recorder.mp4_index import NotFragmented, make_plain
 from recorder.part import (
     MEDIA_SUFFIXES,
     MEDIA_TYPES,
+    UNREADABLE_SUFFIX,
     PartBusy,
     PartLock,
     journal_path,
@@ -36,7 +37,7 @@ from recorder.part import (
     write_whole,
 )
 from recorder.poster import NoPoster, first_still
-from recorder.sidecar import read_result, write_sidecar
+from recorder.sidecar import read_result, sha256_of, write_sidecar
 from recorder.verdict import judge
 
 __all__ = ["Gap", "PartBusy", "Segment", "TakeFacts", "TrackCounts", "clear", "finish", "read_result"]
@@ -44,19 +45,24 @@ __all__ = ["Gap", "PartBusy", "Segment", "TakeFacts", "TrackCounts", "clear", "f
 log = logging.getLogger(__name__)
 
 LEVEL_STEP_MS: Final = 100
-UNREADABLE_SUFFIX: Final = ".unreadable"
 
 
 def finish(
-    folder: Path, take_id: TakeId, facts: TakeFacts, lock: PartLock | None = None, *, recovered: bool = False
+    folder: Path,
+    take_id: TakeId,
+    facts: TakeFacts,
+    lock: PartLock | None = None,
+    *,
+    recovered: bool = False,
+    chain: Chain | None = None,
 ) -> TakeResult:
     """Settles a take whose `.part` is closed, and gives the result that its sidecar holds.
 
     `lock` is what `MuxClosed` carried, and is released here; without one it is
-    taken. Bad media is a verdict, not an error. On a full disk the recording is
-    kept as it is; what cannot be written beside it, be it the sidecar, is left
-    out, and recovery makes the sidecar later. Raises PartBusy, and OSError when
-    the media file can be neither read, synced nor renamed.
+    taken. With a `chain` the take becomes its next link. Bad media is a verdict,
+    not an error. On a full disk the recording is kept as it is; what cannot be
+    written beside it, be it the sidecar, is left out, and recovery makes the
+    sidecar later. Raises PartBusy, and OSError when the media file can be neither read, synced nor renamed.
     """
     part = part_path(folder, take_id)
     if lock is None and part.exists():
@@ -67,7 +73,7 @@ def finish(
             write_json(journal_path(folder, take_id), {**journal, "facts": take_facts.to_json(facts)})
         chosen = (_finished(folder, take_id) if recovered else None) or _choose(folder, take_id, facts)
         result = _describe(folder, take_id, facts, chosen, recovered=recovered)
-        _settle(folder, facts, chosen, result)
+        _settle(folder, facts, chosen, result, chain)
         return result
     finally:
         if lock is not None:
@@ -161,7 +167,7 @@ def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, 
         elapsed_ms=facts.elapsed_ms or duration_ms,
         video_frames=reading.video_frames,
         audio_packets=reading.audio_packets,
-        sha256=_sha256(chosen.path),
+        sha256=sha256_of(chosen.path),
         started_unix_ms=facts.started_unix_ms,
         poster=_write_poster(folder, take_id, chosen.path) if reading.video_frames else "",
         waveform=_write_waveform(folder, take_id, facts.levels),
@@ -169,7 +175,7 @@ def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, 
     )
 
 
-def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult) -> None:
+def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult, chain: Chain | None) -> None:
     take_id = result.take_id
     if chosen.path is not None:
         if chosen.path.name != result.file:
@@ -181,7 +187,7 @@ def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult)
                 # Bytes of a candidate: not ours to throw away.
                 path.rename(folder / f"{take_id}{UNREADABLE_SUFFIX}")
     try:
-        write_sidecar(folder, result, facts, chosen.reading)
+        write_sidecar(folder, result, facts, chosen.reading, chain)
         clear(folder, take_id)
     except OSError as error:
         log.error("take %s is kept, but recovery must describe it: %s", take_id, error)
@@ -197,11 +203,6 @@ def clear(folder: Path, take_id: TakeId) -> None:
 def _media_type(reading: Reading) -> str:
     kind = MEDIA_TYPES[reading.container]
     return kind if reading.codec else kind.replace("video/", "audio/")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_poster(folder: Path, take_id: TakeId, media: Path) -> str:

@@ -13,9 +13,11 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from recorder.chain import Chain
 from recorder.facts import TakeFacts
 from recorder.finish import finish
 from recorder.messages import Arm, TakeResult
@@ -39,9 +41,10 @@ def give_way() -> None:
 
 
 class Finishers:
-    """Owned by one worker; used on its loop."""
+    """Owned by one worker; used on its loop. Each take becomes a link of `chain`."""
 
-    def __init__(self) -> None:
+    def __init__(self, chain: Chain) -> None:
+        self._finish = partial(finish, chain=chain)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="finish", initializer=give_way)
 
     async def finish(
@@ -55,7 +58,7 @@ class Finishers:
         if closed.fault is not None:
             log.warning("take %s: %s %s", order.take_id, closed.fault, closed.fault_detail)
         finishing = asyncio.get_running_loop().run_in_executor(
-            self._threads, finish, Path(order.folder), order.take_id, facts(closed), closed.lock
+            self._threads, self._finish, Path(order.folder), order.take_id, facts(closed), closed.lock
         )
         return await _patiently(finishing, f"take {order.take_id}: finishing it")
 

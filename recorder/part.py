@@ -17,6 +17,7 @@ from recorder.messages import RecorderError, TakeId
 RESERVE_BYTES: Final = 256 * 1024
 """Room kept from a take's first byte on for its sidecar: the disk may be full when it ends."""
 MEDIA_SUFFIXES: Final = {"mp4": ".mp4", "webm": ".webm"}
+UNREADABLE_SUFFIX: Final = ".unreadable"
 MEDIA_TYPES: Final = {"mp4": "video/mp4", "webm": "video/webm"}
 
 
@@ -144,7 +145,11 @@ def write_whole(path: Path, content: bytes, *, into: Path | None = None, durable
 
 def write_json(path: Path, content: dict[str, Any], *, into: Path | None = None, durable: bool = True) -> None:
     """As `write_whole`, in one line of JSON."""
-    write_whole(path, json.dumps(content, separators=(",", ":")).encode() + b"\n", into=into, durable=durable)
+    write_whole(path, json_line(content), into=into, durable=durable)
+
+
+def json_line(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

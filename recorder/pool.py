@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from recorder import probe
+from recorder.chain import Chain
 from recorder.channel import Channel, LocalChannel, refusal
 from recorder.holdings import HeldTake, Holdings
 from recorder.messages import (
@@ -107,6 +108,7 @@ class Pool:
     def __init__(self, settings: PoolSettings, events: Callable[[Event], None]) -> None:
         self._settings = settings
         self._events = events
+        self._chain = Chain(settings.recordings_dir)
         self._supervisors: dict[int, Supervisor] = {}
         self._local: LocalChannel | None = None
         self._holdings = Holdings()
@@ -189,7 +191,7 @@ class Pool:
             self._from_worker(number, PeerChanged(peer_id, PeerState.GONE, "worker died"))
         for take_id, held in self._holdings.takes_of(number):
             try:
-                result = await asyncio.to_thread(recover_take, held.folder, take_id)
+                result = await asyncio.to_thread(recover_take, held.folder, take_id, self._chain)
             except (RecorderError, OSError):
                 log.exception("take %s could not be recovered now", take_id)
                 result = None

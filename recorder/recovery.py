@@ -15,13 +15,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from recorder import facts as take_facts
+from recorder.chain import Chain
 from recorder.facts import TakeFacts
-from recorder.finish import UNREADABLE_SUFFIX, clear, finals, finish
+from recorder.finish import clear, finals, finish
 from recorder.media_file import Unreadable, read_back
 from recorder.messages import EndReason, TakeId, TakeResult, Verdict
-from recorder.part import MEDIA_SUFFIXES, PartBusy, PartLock, journal_path, part_path, read_json
+from recorder.part import (
+    MEDIA_SUFFIXES,
+    UNREADABLE_SUFFIX,
+    PartBusy,
+    PartLock,
+    journal_path,
+    part_path,
+    read_json,
+    sidecar_path,
+)
 from recorder.part_file import Written
-from recorder.sidecar import read_result
+from recorder.sidecar import complete, read_result
 from recorder.verdict import Reason
 
 log = logging.getLogger(__name__)
@@ -33,11 +43,12 @@ _LEFTOVER_SUFFIXES: Final = (".tmp", ".reserve")
 def recover(root: Path) -> list[TakeResult]:
     """Settles every unfinished take below `root` that nobody holds; the results. Raises nothing for one take's sake."""
     results = []
+    chain = Chain(root)
     for name, _, files in os.walk(root, onerror=lambda error: log.error("recovery cannot look into %s", error)):
         folder = Path(name)
         for take_id in _unsettled(files):
             try:
-                result = _settled(folder, take_id)
+                result = _settled(folder, take_id, chain)
             except PartBusy:
                 continue
             except Exception:  # a damaged disk or file of one take; the others are as good as they were
@@ -49,14 +60,14 @@ def recover(root: Path) -> list[TakeResult]:
     return results
 
 
-def recover_take(folder: Path, take_id: TakeId) -> TakeResult | None:
+def recover_take(folder: Path, take_id: TakeId, chain: Chain | None = None) -> TakeResult | None:
     """The settled take, or None when nothing was ever recorded of it.
 
     One that cannot be settled now is logged, left on the disk for another time,
     and is a failed take without a file here. Raises PartBusy when a live process holds it.
     """
     try:
-        return _settled(folder, take_id)
+        return _settled(folder, take_id, chain)
     except PartBusy:
         raise
     except Exception:  # as above
@@ -64,7 +75,7 @@ def recover_take(folder: Path, take_id: TakeId) -> TakeResult | None:
         return TakeResult(take_id, Verdict.FAILED, [Reason.UNREADABLE], EndReason.WORKER_DIED, recovered=True)
 
 
-def _settled(folder: Path, take_id: TakeId) -> TakeResult | None:
+def _settled(folder: Path, take_id: TakeId, chain: Chain | None) -> TakeResult | None:
     try:
         lock = _hold(folder, take_id)
     except FileNotFoundError:
@@ -73,6 +84,8 @@ def _settled(folder: Path, take_id: TakeId) -> TakeResult | None:
             clear(folder, take_id)
         return read_result(folder, take_id)
     try:
+        if chain is not None and not sidecar_path(folder, take_id).exists():
+            complete(folder, take_id, chain)
         settled = read_result(folder, take_id)
         if settled is not None and _is_there(folder, settled):
             clear(folder, take_id)
@@ -87,7 +100,7 @@ def _settled(folder: Path, take_id: TakeId) -> TakeResult | None:
             return None
         journal = journal or {}
         facts = take_facts.from_json(journal.get("facts")) or _facts_from(folder, take_id, journal)
-        return finish(folder, take_id, facts, lock, recovered=True)
+        return finish(folder, take_id, facts, lock, recovered=True, chain=chain)
     finally:
         lock.release()
 

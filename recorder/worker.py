@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
+from recorder.chain import Chain
 from recorder.finishers import Finishers
 from recorder.messages import (
     Arm,
@@ -78,7 +79,7 @@ class Worker:
         self._takes: dict[TakeId, Take] = {}
         self._rejoins: dict[TakeId, Rejoin] = {}
         self._writer = Writer()
-        self._finishers = Finishers()
+        self._finishers = Finishers(Chain(Path(settings.recordings_dir)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.Task[None]] = []
         self._free_bytes = 0

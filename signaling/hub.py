@@ -29,6 +29,7 @@ from recorder.messages import (
 from signaling import record
 from signaling.clock import Clock
 from signaling.conduct import DatabaseTrouble
+from signaling.discarding import discard
 from signaling.happenings import Reload, Settled, TakeEvent, take_of
 from signaling.interview import TakeLost, Tick
 from signaling.link import PeerLost
@@ -320,8 +321,9 @@ class Hub:
             await self._stop_abandoned(take_id)
         elif take.state is TakeState.ABANDONED and isinstance(event, TakeFinished):
             async with asyncio.timeout(DISK_TIMEOUT_S):
-                discard = self._around.recordings.discard
-                await asyncio.get_running_loop().run_in_executor(self._disk, discard, invitation_id, take_id)
+                await asyncio.get_running_loop().run_in_executor(
+                    self._disk, discard, self._around.recordings, invitation_id, take_id
+                )
 
     async def _stop_abandoned(self, take_id: TakeId) -> None:
         """Its countdown was given up, but the worker had the order."""

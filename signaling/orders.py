@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
@@ -29,6 +30,7 @@ from recorder.messages import (
 )
 from recorder.sidecar import read_result
 from signaling.decision import COUNTDOWN_MS, ArmTake, DiscardTake, StopTake
+from signaling.discarding import discard
 from signaling.interview import TakeLost
 from signaling.surroundings import CALL_TIMEOUT_S, DISK_TIMEOUT_S, Surroundings
 from storage.errors import StorageError
@@ -139,7 +141,7 @@ class Orders:
 
     async def _discard(self, take_id: TakeId) -> None:
         try:
-            await self._on_disk(self._around.recordings.discard, self._invitation_id, take_id)
+            await self._on_disk(partial(discard, self._around.recordings), self._invitation_id, take_id)
         except (OSError, StorageError, TimeoutError) as error:
             # `sweeping` tries again, until they are gone.
             log.error("take %s: its discarded files are still there: %s", take_id, error or "timeout")

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from recorder.messages import TakeId
 from signaling import record
+from signaling.discarding import discard
 from signaling.surroundings import DISK_TIMEOUT_S, Surroundings
 from storage.errors import StorageError
 
@@ -56,7 +57,7 @@ async def _deleted(around: Surroundings, invitation_id: str, take_id: TakeId) ->
     try:
         async with asyncio.timeout(DISK_TIMEOUT_S):
             await asyncio.get_running_loop().run_in_executor(
-                around.disk, around.recordings.discard, invitation_id, take_id
+                around.disk, discard, around.recordings, invitation_id, take_id
             )
     except (OSError, StorageError, TimeoutError) as error:
         log.info("take %s: its discarded files cannot be deleted: %s", take_id, error or "timeout")

@@ -23,6 +23,7 @@ from web.data_folder import DataFolder, DataFolderError, only_server, open_folde
 from web.settings import Settings
 from web.terminal import CannotDo, configured, listening, now_ms, say
 from web.user_commands import user
+from web.verify_command import verify_command
 from web.version import release
 
 
@@ -33,6 +34,7 @@ def main() -> None:
 
 
 main.add_command(user)
+main.add_command(verify_command)
 
 
 @main.command()

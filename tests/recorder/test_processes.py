@@ -13,6 +13,7 @@ import pytest
 
 from recorder.messages import Verdict
 from recorder.sidecar import read_result
+from recorder.verify import verify
 from tests.bench import measure
 from tests.bench.compare import recorded_frames, seconds_played
 from tests.bench.measure import free_port, front, load, post, state, until, whip_url
@@ -71,6 +72,8 @@ def test_a_killed_worker_is_restarted_and_its_takes_are_recovered(tmp_path: Path
             path = tmp_path / "recordings" / take["take_id"] / take["file"]
             assert seconds_played(path) >= elapsed_s - 1.5
             assert recorded_frames(path) == take["video_frames"]
+        report = verify(tmp_path)
+        assert (report.findings, report.takes) == ([], 2)
     with front(WHIP, tmp_path, port) as (_, again):
         assert again != pid
 
@@ -109,3 +112,4 @@ def test_a_server_that_stops_in_order_keeps_the_running_takes(tmp_path: Path) ->
     result = read_result(part.parent, part.stem)  # type: ignore[arg-type]
     assert result is not None
     assert (str(result.verdict), str(result.end_reason)) == ("good", "abandoned_by_server")
+    assert verify(tmp_path).findings == []

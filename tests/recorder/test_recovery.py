@@ -19,6 +19,7 @@ from recorder.messages import EndReason, TakeId, Verdict
 from recorder.mux import Mux, Writer
 from recorder.part import PartBusy, PartLock, journal_path, part_path
 from recorder.recovery import recover, recover_take
+from recorder.verify import verify
 from tests.recorder.encoded_media import decode_strictly
 from tests.recorder.test_finish import facts_of, names, part_with
 from tests.recorder.test_mux import CODECS, TAKE, feed, order_for
@@ -166,7 +167,7 @@ def deadly(real):
             remaining -= 1
         return real(*args, **kwargs)
     return call
-for name in ("open", "rename", "unlink", "fsync"):
+for name in ("open", "rename", "unlink", "fsync", "pwrite", "fdatasync"):
     setattr(os, name, deadly(getattr(os, name)))
 for line in sys.stdin:
     child = os.fork()
@@ -209,8 +210,9 @@ def test_a_crash_at_any_step_of_finishing_is_recovered_from(tmp_path: Path, code
             assert (result.video_frames, result.recovered) == (45, True)
             assert decode_strictly(folder / result.file)["video"] == 45
             assert hashlib.sha256((folder / result.file).read_bytes()).hexdigest() == result.sha256
-            assert names(folder) == {result.file, result.poster, result.waveform, "take-1.json"} - {""}
+            assert names(folder) == {result.file, result.poster, result.waveform, "take-1.json", "chain.jsonl"} - {""}
             assert recover(folder) == []
+            assert verify(folder).findings == []
             died += status == -9
         forker.stdin.close()
     assert died > 10
