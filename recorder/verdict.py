@@ -20,7 +20,7 @@ SKEW_MS: Final = 500
 
 
 class Reason(StrEnum):
-    """What speaks against a take; the first three make it failed."""
+    """What speaks against a take; the first three make it failed, the last four only a look finds (`look`)."""
 
     NO_KEY_FRAME = "no_key_frame"
     UNREADABLE = "unreadable"
@@ -32,6 +32,10 @@ class Reason(StrEnum):
     INCOMPLETE = "incomplete"
     NOT_SEEKABLE = "not_seekable"
     RECOVERED = "recovered"
+    SILENT = "silent"
+    CLIPPED = "clipped"
+    BLACK = "black"
+    IDENTICAL = "identical"
 
 
 FATAL: Final = frozenset((Reason.NO_KEY_FRAME, Reason.UNREADABLE, Reason.SHORT))

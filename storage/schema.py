@@ -356,8 +356,10 @@ takes = Table(
     Column("waveform", String(128), nullable=False),
     Column("recovered", Boolean, nullable=False),
     Column("sidecar", JSON, nullable=False),
+    Column("looked_at_ms", BigInteger),
     UniqueConstraint("id", "answer_id"),
     Index(None, "state", "gone_at_ms", "id"),
+    Index(None, "state", "looked_at_ms", "id"),
     _one_of("state", TakeState, "state"),
 )
 

@@ -16,6 +16,7 @@ from storage.recordings import Recordings
 from web import middlewares, rendering, routes
 from web.data_folder import DataFolder
 from web.keys import DATABASE, FOLDER, HUB, NOW_MS, PASSWORDS, POST, RECORDINGS, SETTINGS, STATIC, VIEWS
+from web.looking import looking
 from web.mail.post import Post
 from web.passwords import Passwords
 from web.queueing import Queue, Unkept
@@ -69,7 +70,7 @@ def build(
 
     queue = Durable(folder.database)
     app = compose(settings, folder, pool, clock, queue)
-    app.cleanup_ctx.extend((recorders, live_interviews, schedules.running(queue)))
+    app.cleanup_ctx.extend((recorders, live_interviews, schedules.running(queue), looking))
     return app
 
 

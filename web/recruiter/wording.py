@@ -104,6 +104,10 @@ _REASONS: Mapping[str, str] = {
     Reason.INCOMPLETE: "The end may be missing.",
     Reason.NOT_SEEKABLE: "Jumping to a place in it may be slow.",
     Reason.RECOVERED: "It was recovered after the recorder had to be restarted.",
+    Reason.SILENT: "Nothing is to be heard.",
+    Reason.CLIPPED: "The sound is distorted: the microphone was too loud.",
+    Reason.BLACK: "The picture is black.",
+    Reason.IDENTICAL: "The picture stands still for ten seconds or more.",
 }
 
 

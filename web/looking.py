@@ -1,0 +1,106 @@
+"""The second part of the verdict, moments after the first: each kept take is looked at once, by a process of its own.
+
+One at a time, behind everything else (`recorder.look`), and whatever it finds or fails at, no recording waits for it.
+What is still to be looked at is in the database, so that a restart only puts it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+
+from recorder.chain import Chain
+from recorder.look import OUTPUT_LIMIT_BYTES, Look, from_json, write_look
+from recorder.messages import TakeId
+from storage import looks
+from storage.database import Database
+from storage.errors import StorageError
+from storage.interviews import TakeRow
+from storage.recordings import Recordings
+from web.keys import DATABASE, NOW_MS, RECORDINGS
+
+log = logging.getLogger("greenroom.looking")
+
+LOOK_EVERY_S = 2.0
+AGAIN_AFTER_S = 60.0
+TIMEOUT_S = 900.0
+PAUSE_SHARE = 1.0
+"""So long as a look took, nothing is looked at after it: at most half of one core, were it alone on the machine."""
+
+
+class Looker:
+    """`run` until cancelled; what it was at then is looked at again."""
+
+    def __init__(self, database: Database, recordings: Recordings, now_ms: Callable[[], int]) -> None:
+        self._database, self._recordings, self._now_ms = database, recordings, now_ms
+        self._chain = Chain(recordings.root)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.look_at_all()
+                await asyncio.sleep(LOOK_EVERY_S)
+            except (SQLAlchemyError, StorageError, OSError):
+                log.exception("recordings could not be looked at; they are in %.0f s", AGAIN_AFTER_S)
+                await asyncio.sleep(AGAIN_AFTER_S)
+
+    async def look_at_all(self) -> int:
+        """What is due now; how many takes. Raises what the database and the disk raise."""
+        after, count = "", 0
+        while True:
+            async with self._database.read() as conn:
+                found = await looks.next_unlooked(conn, after=after)
+            if found is None:
+                return count
+            after = found[0].id
+            began_s = asyncio.get_running_loop().time()
+            await self._look(*found)
+            count += 1
+            await asyncio.sleep(PAUSE_SHARE * (asyncio.get_running_loop().time() - began_s))
+
+    async def _look(self, take: TakeRow, invitation_id: str) -> None:
+        path = self._recordings.path(invitation_id, take.file or f"{take.id}.none")
+        look = await looked(path)
+        if look.problem:
+            log.warning("take %s could not be looked at: %s", take.id, look.problem)
+        if await asyncio.to_thread(path.exists):  # else it was discarded meanwhile
+            await asyncio.to_thread(write_look, path.parent, TakeId(take.id), look, self._chain)
+        async with self._database.write() as conn:
+            await looks.note_look(conn, take.id, look.reasons, asdict(look), self._now_ms())
+
+
+async def looked(path: Path, timeout_s: float = TIMEOUT_S) -> Look:
+    """By a process of its own, which is gone when this returns or is cancelled."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "recorder.look", str(path),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # a group of its own to the scheduler, with its own nice value
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(timeout_s):
+            said = await process.stdout.read(OUTPUT_LIMIT_BYTES) if process.stdout is not None else b""
+            await process.wait()
+    except TimeoutError:
+        return Look(problem="timeout")
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return from_json(said) or Look(problem=f"exit code {process.returncode}")
+
+
+async def looking(app: web.Application) -> AsyncIterator[None]:
+    """A cleanup context: looks while it is entered."""
+    task = asyncio.create_task(Looker(app[DATABASE], app[RECORDINGS], app[NOW_MS]).run(), name="looking")
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
