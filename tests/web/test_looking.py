@@ -1,0 +1,103 @@
+"""Each kept take is looked at once, moments later, and what was found reaches who reviews it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from recorder.look import Look, from_json
+from storage import interviews
+from storage.interviews import TakeRow
+from storage.schema import takes
+from tests.recorder.test_look import heard, recorded, seen, still, tone
+from tests.web.review_world import page
+from tests.web.world import Site
+from web import looking
+from web.keys import DATABASE, NOW_MS, RECORDINGS
+from web.looking import Looker, looked
+
+
+def looker(site: Site) -> Looker:
+    return Looker(site.app[DATABASE], site.app[RECORDINGS], site.app[NOW_MS])
+
+
+async def read(site: Site, take: TakeRow) -> TakeRow:
+    async with site.app[DATABASE].read() as conn:
+        found = await interviews.take_with_invitation(conn, take.id)
+    assert found is not None
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A recording without a sound, and of one picture."""
+    return recorded(tmp_path_factory.mktemp("silent"), heard(tone(0.0)), seen(still)).read_bytes()
+
+
+async def test_what_a_look_finds_is_beside_the_verdict_on_the_review_page(site: Site, silent: bytes) -> None:
+    first, second = await site.complete()
+    path = site.app[RECORDINGS].path(site.invitation.id, first.file)
+    path.write_bytes(silent)
+    await site.sign_in()
+    assert "Nothing is to be heard." not in await page(site)
+    assert await looker(site).look_at_all() == 2
+    found = await read(site, first)
+    assert (found.verdict, found.reasons) == ("usable", ["silent", "identical"])
+    assert found.sidecar["look"]["heard_ms"] == 0
+    written = from_json(path.with_name(f"{first.id}.look.json").read_bytes())
+    assert written is not None and written.reasons == ["silent", "identical"]
+    shown = await page(site)
+    assert "Nothing is to be heard." in shown
+    assert "The picture stands still" in shown
+    assert "Recording is usable" in shown
+    broken = await read(site, second)  # ten digits a hundred times: no recording, and its verdict is as it was
+    assert (broken.verdict, broken.reasons, broken.sidecar["look"]["problem"]) == ("good", [], "Unreadable")
+    assert await looker(site).look_at_all() == 0
+
+
+async def test_a_look_that_was_cut_off_is_made_at_the_next_start(
+    site: Site, silent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, _ = await site.complete()
+    site.app[RECORDINGS].path(site.invitation.id, take.file).write_bytes(silent)
+    begun = asyncio.Event()
+
+    async def for_ever(path: Path) -> Look:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(looking, "looked", for_ever)
+        task = asyncio.create_task(looker(site).run())
+        await asyncio.wait_for(begun.wait(), 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert (await read(site, take)).reasons == []
+    assert await looker(site).look_at_all() == 2
+    assert (await read(site, take)).reasons == ["silent", "identical"]
+
+
+async def test_a_take_discarded_meanwhile_gets_no_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    take, _ = await site.complete()
+    path = site.app[RECORDINGS].path(site.invitation.id, take.file)
+
+    async def deleted(_: Path) -> Look:
+        path.unlink(missing_ok=True)
+        return Look(["silent"])
+
+    monkeypatch.setattr(looking, "looked", deleted)
+    await looker(site).look_at_all()
+    assert not path.with_name(f"{take.id}.look.json").exists()
+    async with site.app[DATABASE].read() as conn:
+        assert await conn.scalar(select(takes.c.looked_at_ms).where(takes.c.id == take.id))
+
+
+async def test_a_look_that_never_ends_is_ended(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "take-1.webm")  # opened for reading, it waits for a writer
+    look = await looked(tmp_path / "take-1.webm", timeout_s=1.0)
+    assert look.problem == "timeout"
