@@ -1,7 +1,7 @@
 """A worker's process: its control socket, its lock, and its life without a server.
 
-`python -m recorder.control '<settings as JSON>' <run folder>`. One client at a time:
-the newest server. Alone for 60 s, the worker ends its takes and exits.
+`python -m recorder.control '<settings as JSON>' <run folder>`. One server at a time:
+the newest that said Hello; others may look on (`Stats`). Alone for 60 s, the worker ends its takes and exits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import uvloop
@@ -31,6 +32,7 @@ from recorder.messages import (
     Refused,
     Reply,
     Stats,
+    Welcome,
 )
 from recorder.worker import Worker, WorkerSettings
 
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 ALONE_FOR_S = 60.0
 WRITE_TIMEOUT_S = 5.0
 EVENTS_WAITING_BYTES = 1024 * 1024
+MOST_ONLOOKERS = 8
+"""Connections that have not said Hello: `greenroom top`, say. The oldest makes room."""
 NICE = -10
 EXIT_LOCKED = 3
 EXIT_PORT = 4
@@ -83,6 +87,7 @@ class Control:
     def __init__(self, settings: WorkerSettings) -> None:
         self.worker = Worker(settings, self._emit)
         self._client: asyncio.StreamWriter | None = None
+        self._onlookers: deque[asyncio.StreamWriter] = deque()
         self._left_s = time.monotonic()
         self._stop = asyncio.Event()
 
@@ -97,12 +102,14 @@ class Control:
         client.write(encode(event))
 
     async def serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        previous, self._client = self._client, writer
-        if previous is not None:
-            previous.close()
+        self._onlookers.append(writer)
+        if len(self._onlookers) > MOST_ONLOOKERS:
+            self._onlookers.popleft().close()
         try:
             while line := await reader.readline():
-                reply, call_id = await self._answer(line)
+                reply, call_id = await self._answer(line, writer)
+                if isinstance(reply, Welcome):
+                    self._adopted_by(writer)
                 writer.write(encode(reply, call_id))
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
                     await writer.drain()
@@ -110,17 +117,29 @@ class Control:
             log.info("the control connection ended: %s", error)
         finally:
             writer.close()
+            if writer in self._onlookers:
+                self._onlookers.remove(writer)
             if self._client is writer:
                 self._client = None
                 self._left_s = time.monotonic()
 
-    async def _answer(self, line: bytes) -> tuple[Reply, int | None]:
+    def _adopted_by(self, writer: asyncio.StreamWriter) -> None:
+        """It said Hello as a server of our version does: events go to it, and its predecessor is let go."""
+        if writer in self._onlookers:
+            self._onlookers.remove(writer)
+        previous, self._client = self._client, writer
+        if previous is not None and previous is not writer:
+            previous.close()
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> tuple[Reply, int | None]:
         try:
             message, call_id = decode(line)
         except MessageMalformed as error:
             return Refused(CallProblem.MALFORMED, str(error)), None
         if not isinstance(message, Call):
             return Refused(CallProblem.MALFORMED, "not a call"), call_id
+        if writer is not self._client and not isinstance(message, Hello | Stats | Quit):
+            return Refused(CallProblem.MALFORMED, "say Hello first"), call_id
         if isinstance(message, Hello) and message.version != self.worker.settings.version:
             return Refused("version", self.worker.settings.version), call_id
         try:

@@ -201,7 +201,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
+    """Of the worker since it began, and of each peer that is here (`seeing.peer_figures`)."""
+
     values: dict[str, int]
+    peers: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

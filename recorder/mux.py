@@ -263,7 +263,7 @@ class Writer:
         self._ending = threading.Event()
         self._all_written = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._packets = self._batches = self._write_max_us = self._sync_max_us = 0
+        self._packets = self._batches = self._write_us = self._write_max_us = self._sync_max_us = 0
 
     def start(self) -> None:
         """Starts the threads."""
@@ -291,11 +291,12 @@ class Writer:
         self._wake.set()
 
     def counters(self) -> dict[str, int]:
-        """Takes open now, frames and batches written, the longest batch and sync."""
+        """Takes open now, frames and batches written, the last and the longest batch, the longest sync."""
         return {
             "takes": len(self._muxes) + len(self._joining) + len(self._closing),
             "packets": self._packets,
             "batches": self._batches,
+            "write_us": self._write_us,
             "write_max_us": self._write_max_us,
             "sync_max_us": self._sync_max_us,
         }
@@ -310,7 +311,8 @@ class Writer:
                 self._packets += mux.write_pending()
             if self._muxes:
                 self._batches += 1
-                self._write_max_us = max(self._write_max_us, int((time.monotonic() - began) * 1e6))
+                self._write_us = int((time.monotonic() - began) * 1e6)
+                self._write_max_us = max(self._write_max_us, self._write_us)
             finished = [mux for mux in self._muxes if mux.finish()]
             if finished:
                 self._muxes = [mux for mux in self._muxes if mux not in finished]

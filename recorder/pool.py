@@ -296,12 +296,16 @@ class Pool:
             self._holdings.takes.pop(take_id, None)  # it never got there
             raise
 
-    async def counters(self) -> dict[int, dict[str, int]]:
-        """Each worker's counters, by its number; one that does not answer is left out."""
-        found: dict[int, dict[str, int]] = {}
+    async def figures(self) -> dict[int, Counters]:
+        """Each worker's counters and its peers', by its number; one that does not answer is left out."""
+        found: dict[int, Counters] = {}
         for number in self._channels():
             with contextlib.suppress(RecorderError):
                 reply = await self._call(number, Stats())
                 if isinstance(reply, Counters):
-                    found[number] = reply.values
+                    found[number] = reply
         return found
+
+    async def counters(self) -> dict[int, dict[str, int]]:
+        """As `figures`, of the workers alone."""
+        return {number: found.values for number, found in (await self.figures()).items()}

@@ -54,6 +54,7 @@ from recorder.peer import Peer
 from recorder.rejoin import Rejoin
 from recorder.roster import Roster, WorkerSettings
 from recorder.sdp import read_offer
+from recorder.seeing import LoopLag, peer_figures
 from recorder.take import Phase, Take
 
 __all__ = ["Worker", "WorkerSettings"]
@@ -83,6 +84,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.Task[None]] = []
         self._free_bytes = 0
+        self._lag = LoopLag()
         self.quitting = asyncio.Event()
         self._counts = dict.fromkeys(("refused_offers", "takes", "takes_finished", "frames_recorded", "rejoins"), 0)
 
@@ -154,7 +156,7 @@ class Worker:
                 take.end(EndReason.STOPPED, _now_us())
                 return Done()
             case Stats():
-                return Counters(self.counters())
+                return Counters(self.counters(), peer_figures(self._peers.values(), self._takes.values(), _now_us()))
             case Quit():
                 self.quitting.set()
                 return Done()
@@ -236,7 +238,9 @@ class Worker:
 
     async def _every(self, seconds: float, what: Callable[[], None]) -> None:
         while True:
+            due_s = self._loop.time() + seconds
             await asyncio.sleep(seconds)
+            self._lag.note(due_s, self._loop.time())
             what()
 
     def _tick_peers(self) -> None:
@@ -319,7 +323,7 @@ class Worker:
 
     def counters(self) -> dict[str, int]:
         """Since the worker began."""
-        values = self._counts | self.roster.counters() | {"live_takes": len(self._takes)}
+        values = self._counts | self.roster.counters() | self._lag.counters() | {"live_takes": len(self._takes)}
         return values | {f"writer_{name}": value for name, value in self._writer.counters().items()}
 
 

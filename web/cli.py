@@ -22,6 +22,7 @@ from web.addresses import advertised
 from web.data_folder import DataFolder, DataFolderError, only_server, open_folder
 from web.settings import Settings
 from web.terminal import CannotDo, configured, listening, now_ms, say
+from web.top_command import top
 from web.user_commands import user
 from web.verify_command import verify_command
 from web.version import release
@@ -35,6 +36,7 @@ def main() -> None:
 
 main.add_command(user)
 main.add_command(verify_command)
+main.add_command(top)
 
 
 @main.command()
