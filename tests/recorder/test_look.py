@@ -112,7 +112,8 @@ def test_a_look_decodes_no_more_than_a_key_frame_a_second_and_is_a_process_that_
     look = from_json(text)
     assert look is not None
     assert (look.pictures, look.reasons, look.problem) == (SECONDS, [], "")
-    assert (look.heard_ms // 1000, int(nice), int(code)) in ((SECONDS, 10, 0), (SECONDS - 1, 10, 0))
+    assert (int(nice), int(code)) == (10, 0)
+    assert SECONDS * 1000 - 500 <= look.heard_ms <= SECONDS * 1000
 
 
 def test_a_file_that_is_none_has_no_look(tmp_path: Path) -> None:

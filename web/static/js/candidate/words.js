@@ -75,6 +75,10 @@ const REASONS = {
   no_sound: "no sound arrived",
   incomplete: "a part of it is missing",
   not_seekable: "it plays, but cannot be skipped through",
+  silent: "nothing is to be heard",
+  clipped: "the sound is distorted",
+  black: "the picture is black",
+  identical: "the picture stands still",
 };
 
 /** The server's verdict in words. @param {Take} take */
