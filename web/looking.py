@@ -42,18 +42,23 @@ class Looker:
     def __init__(self, database: Database, recordings: Recordings, now_ms: Callable[[], int]) -> None:
         self._database, self._recordings, self._now_ms = database, recordings, now_ms
         self._chain = Chain(recordings.root)
+        self.left = 0
 
     async def run(self) -> None:
         while True:
             try:
+                self.left = 0
                 await self.look_at_all()
-                await asyncio.sleep(LOOK_EVERY_S)
-            except (SQLAlchemyError, StorageError, OSError):
+            except (SQLAlchemyError, StorageError):
+                self.left += 1
                 log.exception("recordings could not be looked at; they are in %.0f s", AGAIN_AFTER_S)
-                await asyncio.sleep(AGAIN_AFTER_S)
+            await asyncio.sleep(AGAIN_AFTER_S if self.left else LOOK_EVERY_S)
 
     async def look_at_all(self) -> int:
-        """What is due now; how many takes. Raises what the database and the disk raise."""
+        """What is due now; how many takes. One that the disk does not let be noted is `left`, and holds up no other.
+
+        Raises what the database raises.
+        """
         after, count = "", 0
         while True:
             async with self._database.read() as conn:
@@ -62,8 +67,12 @@ class Looker:
                 return count
             after = found[0].id
             began_s = asyncio.get_running_loop().time()
-            await self._look(*found)
-            count += 1
+            try:
+                await self._look(*found)
+                count += 1
+            except (OSError, StorageError) as error:
+                self.left += 1
+                log.error("take %s: its look cannot be noted: %s", after, error)
             await asyncio.sleep(PAUSE_SHARE * (asyncio.get_running_loop().time() - began_s))
 
     async def _look(self, take: TakeRow, invitation_id: str) -> None:

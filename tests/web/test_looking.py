@@ -59,11 +59,8 @@ async def test_what_a_look_finds_is_beside_the_verdict_on_the_review_page(site: 
     assert await looker(site).look_at_all() == 0
 
 
-async def test_a_look_that_was_cut_off_is_made_at_the_next_start(
-    site: Site, silent: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_look_that_was_cut_off_is_made_at_the_next_start(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     take, _ = await site.complete()
-    site.app[RECORDINGS].path(site.invitation.id, take.file).write_bytes(silent)
     begun = asyncio.Event()
 
     async def for_ever(path: Path) -> Look:
@@ -78,8 +75,13 @@ async def test_a_look_that_was_cut_off_is_made_at_the_next_start(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert (await read(site, take)).reasons == []
+
+    async def quick(_: Path) -> Look:
+        return Look(["silent"])
+
+    monkeypatch.setattr(looking, "looked", quick)
     assert await looker(site).look_at_all() == 2
-    assert (await read(site, take)).reasons == ["silent", "identical"]
+    assert (await read(site, take)).reasons == ["silent"]
 
 
 async def test_a_take_discarded_meanwhile_gets_no_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +97,26 @@ async def test_a_take_discarded_meanwhile_gets_no_file(site: Site, monkeypatch: 
     assert not path.with_name(f"{take.id}.look.json").exists()
     async with site.app[DATABASE].read() as conn:
         assert await conn.scalar(select(takes.c.looked_at_ms).where(takes.c.id == take.id))
+
+
+async def test_a_disk_that_takes_one_look_not_holds_up_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await site.complete()
+
+    async def quick(_: Path) -> Look:
+        return Look(["black"])
+
+    def full(folder: Path, take_id: str, *_: object) -> None:
+        if take_id == first.id:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(looking, "looked", quick)
+    with monkeypatch.context() as small:
+        small.setattr(looking, "write_look", full)
+        looks = looker(site)
+        assert (await looks.look_at_all(), looks.left) == (1, 1)
+    assert [(await read(site, take)).reasons for take in (first, second)] == [[], ["black"]]
+    assert await looker(site).look_at_all() == 1
+    assert (await read(site, first)).reasons == ["black"]
 
 
 async def test_a_look_that_never_ends_is_ended(tmp_path: Path) -> None:
