@@ -312,14 +312,15 @@ class Take:
 
     def figures(self, now_us: int) -> dict[str, int | str]:
         """For who looks on: how far it is, what is safe on disk, what is missing, where its sound began."""
+        lips = self._placing.lips if self._placing is not None else LipSync()
         return {
             "take_id": self.order.take_id,
             "phase": str(self.phase),
             "elapsed_ms": self.elapsed_us(now_us) // 1000,
             "safe_ms": self.mux.safe_us // 1000 if self.mux is not None else 0,
             "gaps": len(self._notes.gaps),
-            "sync_source": str(self._placing.sound.source) if self._placing is not None else "",
-            "sync_offset_us": self._placing.sound.offset_us if self._placing is not None else 0,
+            "sync_source": str(lips.source),
+            "sync_offset_us": lips.offset_us,
         }
 
     def facts(self, written: Written, clock_ms: int, ended_unix_ms: int) -> TakeFacts:

@@ -239,6 +239,13 @@ def test_a_segment_of_another_size_plays_through_and_the_header_carries_the_larg
         content = content[content.rindex(b"moov") :]  # that of the fragments lies within the mdat
         assert content.count(b"avcC") == 1
     assert larger in content
+    reading = read_back(path)
+    assert reading.indexed and reading.rising and abs(reading.duration_us - 6 * S) <= 200_000
+    with av.open(str(path)) as container:
+        container.seek(4_500_000)
+        packet = next(container.demux(video=0))
+        assert packet.is_keyframe and packet.pts is not None
+        assert 3 <= packet.pts * packet.time_base <= 4.5, "in the second segment"
 
 
 def test_pictures_before_a_key_frame_are_no_joint_and_one_is_asked_for(tmp_path: Path, writer: Writer) -> None:
