@@ -14,7 +14,7 @@ from recorder.depacketize import SILENCE_US, Frame
 from recorder.lipsync import Alignment, LipSync, SyncSource, align
 from recorder.mux import Mux
 from recorder.notes import TakeNotes
-from recorder.rejoin import Joint, on_time
+from recorder.rejoin import Joint, on_time, on_time_us
 from recorder.sound import TakeSound
 from recorder.thaw import Thaw, stood_still
 from recorder.timeline import STEP_US, Timeline
@@ -137,8 +137,12 @@ class Placing:
         first = on_time(kept, track.timeline.clock_rate)
         if first is not None and stood_still(track.timeline, kept):
             if kind == "audio":
-                self.sound.overlaps = True  # what was hurried through is of the time that is cut out
-                self._begin_sound(track.timeline, *first)
+                began_us, kept = kept[0].arrival_us, list(kept)
+                # What was hurried through is of the time that is cut out.
+                while len(kept) > 1 and on_time_us(kept[0].rtp, first, track.timeline.clock_rate) < began_us:
+                    del kept[0]
+                at_us = on_time_us(kept[0].rtp, first, track.timeline.clock_rate)
+                self._begin_sound(track.timeline, kept[0].rtp, at_us)
             else:
                 rtp, arrival_us = first
                 at_us = max(self._since_start(arrival_us), track.timeline.last_us + STEP_US)

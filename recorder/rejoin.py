@@ -40,6 +40,11 @@ def on_time(kept: list[Kept], clock_rate: int) -> tuple[int, int] | None:
     return first, min(each.arrival_us - (each.rtp - first) * 1_000_000 // clock_rate for each in kept)
 
 
+def on_time_us(rtp: int, first: tuple[int, int], clock_rate: int) -> int:
+    """When the sample `rtp` would have arrived, if it had been as quick as `first`, which `on_time` gave."""
+    return first[1] + (rtp - first[0]) * 1_000_000 // clock_rate
+
+
 class Rejoin:
     """A `FrameListener` of the new peer; `joined` is called once, with the take, the peer, and the source before."""
 
