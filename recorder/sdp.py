@@ -85,7 +85,8 @@ def read_offer(text: str, video_codecs: Sequence[str]) -> Offer:
     if any(not _token(mid) for mid in mids) or len(set(mids)) != len(mids):
         raise OfferRefused(OfferProblem.MALFORMED, "mid")
     bundle = next((group.items for group in session.group if group.semantic == "BUNDLE"), [])
-    wanted = [media for media in session.media if _sends(media)]
+    alone = _bundle_only(text)
+    wanted = [media for index, media in enumerate(session.media) if _sends(media, index in alone)]
     if not wanted:
         raise OfferRefused(OfferProblem.NO_MEDIA)
     if len(session.media) > 1 and any(media.rtp.muxId not in bundle for media in wanted):
@@ -110,10 +111,23 @@ def _token(mid: object) -> bool:
     return isinstance(mid, str) and 0 < len(mid) <= 32 and all(char.isalnum() or char in "-_.:+" for char in mid)
 
 
-def _sends(media: MediaDescription) -> bool:
+def _bundle_only(text: str) -> frozenset[int]:
+    """The sections that have no port because they are carried by another's (RFC 9143 §6); Firefox writes them so."""
+    found: set[int] = set()
+    index = -1
+    for line in text.splitlines():
+        if line.startswith("m="):
+            index += 1
+        elif line == "a=bundle-only":
+            found.add(index)
+    return frozenset(found)
+
+
+def _sends(media: MediaDescription, bundle_only: bool) -> bool:
+    """Neither refused by port 0 nor receiving only."""
     return (
         media.kind in ("audio", "video")
-        and media.port != 0
+        and (media.port != 0 or bundle_only)
         and (media.direction or "sendrecv") in ("sendrecv", "sendonly")
     )
 

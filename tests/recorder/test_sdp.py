@@ -11,7 +11,7 @@ from recorder.dtls import Fingerprint
 from recorder.ice import Credentials
 from recorder.messages import OfferProblem, OfferRefused
 from recorder.sdp import OFFER_LIMIT_BYTES, Offer, read_offer, write_answer
-from tests.recorder.offers import CHROMIUM, FINGERPRINT, audio_only, without
+from tests.recorder.offers import CHROMIUM, FINGERPRINT, FIREFOX, audio_only, without
 
 BOTH = ("h264", "vp8")
 
@@ -38,6 +38,23 @@ def test_the_order_of_codecs_is_ours() -> None:
     video = read_offer(CHROMIUM, ("vp8", "h264")).video
     assert video is not None
     assert (video.codec, video.payload_type, video.rtx_type) == ("vp8", 96, 97)
+
+
+def test_firefox_sends_a_picture_that_has_no_port_of_its_own() -> None:
+    offer = read_offer(FIREFOX, BOTH)
+    assert offer.video is not None and offer.audio is not None
+    assert (offer.video.codec, offer.video.payload_type, offer.video.rtx_type) == ("vp8", 120, 124)
+    assert (offer.audio.payload_type, offer.transport_id, offer.bundle) == (109, 7, ("0", "1"))
+    answer = answer_to(offer)
+    assert answer.count("a=recvonly") == 2 and "m=video 9 " in answer
+    assert "a=rtcp-fb:109 nack\r\n" in answer and "a=rtcp-fb:120 transport-cc\r\n" in answer
+
+
+def test_a_picture_without_a_port_that_nothing_carries_is_declined() -> None:
+    declined = read_offer(without(FIREFOX, "a=bundle-only"), BOTH)
+    assert declined.video is None and "m=video 0 " in answer_to(declined)
+    with pytest.raises(OfferRefused):
+        read_offer(FIREFOX.replace("BUNDLE 0 1", "BUNDLE 0"), BOTH)
 
 
 def test_the_answer_is_one_that_another_implementation_reads() -> None:
