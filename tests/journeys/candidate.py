@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.journeys.house import House, Invited, until
+from tests.recorder.udp_path import UdpPath
 
 WAIT_MS = 20_000
 # The page keeps its connection to itself; a test wants the browser's own figures.
@@ -16,11 +17,15 @@ window.peers = [];
 window.sockets = [];
 window.heard = [];
 window.sent = new Map();
+window.soundSent = new Map();
 const note = async (peer) => {
   for (const report of (await peer.getStats()).values()) {
     if (report.type === "outbound-rtp" && report.kind === "video") {
       window.sent.set(peer, { frames: report.framesSent, width: report.frameWidth, height: report.frameHeight,
         target: report.targetBitrate ?? 0 });
+    }
+    if (report.type === "outbound-rtp" && report.kind === "audio") {
+      window.soundSent.set(peer, { asked: report.nackCount, again: report.retransmittedPacketsSent });
     }
   }
 };
@@ -48,6 +53,19 @@ window.stopTheClocks = () => {
 };
 """
 
+# The page meets the recorder by a path that the test owns.
+DETOUR = """
+{
+  const accept = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (given) {
+    return accept.call(this, { type: given.type, sdp: given.sdp.replaceAll(" FROM typ host", " TO typ host") });
+  };
+  window.restarts = 0;
+  const restart = RTCPeerConnection.prototype.restartIce;
+  RTCPeerConnection.prototype.restartIce = function () { window.restarts += 1; return restart.call(this); };
+}
+"""
+
 
 class Candidate:
     """One browser context on one invitation. `problems` collects what the console and the policy complain of."""
@@ -65,6 +83,11 @@ class Candidate:
         page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         return page
+
+    def detour(self, path: UdpPath) -> None:
+        """Every page opened from now on reaches the recorder by this path alone."""
+        script = DETOUR.replace("FROM", str(self.house.udp_port)).replace("TO", str(path.port))
+        self.context.add_init_script(script)
 
     def press(self, name: str, *, within: Locator | None = None) -> None:
         (within or self.page).get_by_role("button", name=name, exact=True).first.click()
@@ -127,6 +150,12 @@ class Candidate:
     def figures(self) -> list[dict[str, Any]]:
         """What the browser says it sent, one entry a connection."""
         found: list[dict[str, Any]] = self.page.evaluate("window.figures()")
+        return found
+
+    def sound_sent(self) -> dict[str, int]:
+        """How many packets of sound the browser was asked for again, and sent again, over its last connection."""
+        self.figures()
+        found: dict[str, int] = self.page.evaluate("[...window.soundSent.values()].at(-1)")
         return found
 
     def frames_sent(self) -> int:

@@ -19,18 +19,6 @@ from tests.journeys.house import Ask, House, until
 from tests.recorder.udp_path import UdpPath
 
 QUESTION = Ask("What do you do when it rains?", limit_s=60, retakes=1)
-# The page meets the recorder by a path that the test owns.
-DETOUR = """
-{
-  const accept = RTCPeerConnection.prototype.setRemoteDescription;
-  RTCPeerConnection.prototype.setRemoteDescription = function (given) {
-    return accept.call(this, { type: given.type, sdp: given.sdp.replaceAll(" FROM typ host", " TO typ host") });
-  };
-  window.restarts = 0;
-  const restart = RTCPeerConnection.prototype.restartIce;
-  RTCPeerConnection.prototype.restartIce = function () { window.restarts += 1; return restart.call(this); };
-}
-"""
 
 
 def recording(candidate: Candidate) -> None:
@@ -114,10 +102,12 @@ def test_a_cut_network_and_another_address_are_survived_without_a_press(house: H
     house.start()
     with UdpPath(house.udp_port) as path:
         candidate = Candidate(browser, house, invited)
-        candidate.context.add_init_script(DETOUR.replace("FROM", str(house.udp_port)).replace("TO", str(path.port)))
+        candidate.detour(path)
+        path.lose(0.05)
         recording(candidate)
-        candidate.until_safe(2)
+        candidate.until_safe(3)
         assert path.passed > 100
+        path.lose(0)
 
         path.cut()
         until(lambda: candidate.question(1)["stalled"], 10, "the outage is seen")
@@ -135,6 +125,7 @@ def test_a_cut_network_and_another_address_are_survived_without_a_press(house: H
         plays_through(file, sidecar)
         assert len(sidecar["segments"]) == 1, "the same connection, with its keys and streams"
         assert 1 <= sidecar["detail"]["outages"] <= 2
+        assert candidate.sound_sent()["again"] > 0 and sidecar["packets"]["audio"]["recovered"] > 0
         assert candidate.page.evaluate("window.peers.length") == 1
         assert row["end_reason"] == "stopped"
         candidate.plays(candidate.at("playback").locator("video"))
@@ -172,7 +163,7 @@ def test_a_connection_that_the_server_gave_up_is_replaced_without_a_press(house:
     house.start()
     with UdpPath(house.udp_port) as path:
         candidate = Candidate(browser, house, invited)
-        candidate.context.add_init_script(DETOUR.replace("FROM", str(house.udp_port)).replace("TO", str(path.port)))
+        candidate.detour(path)
         recording(candidate)
         candidate.until_safe(2)
         path.cut()

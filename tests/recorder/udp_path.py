@@ -1,11 +1,14 @@
-"""A path between a sender and a recorder's UDP port that a test can cut, mend and move to another source port."""
+"""A path between a sender and a recorder's UDP port that a test can cut, narrow, and move to another source port."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import selectors
 import socket
 import threading
+import time
+from collections import deque
 from types import TracebackType
 
 Address = tuple[str, int]
@@ -14,7 +17,9 @@ Address = tuple[str, int]
 class UdpPath:
     """Senders talk to `port` on 127.0.0.1; each is seen by the recorder from a socket of its own.
 
-    A cut path drops both ways. A moved one goes on from another source port, as behind a NAT that forgot.
+    A cut path drops both ways. A moved one goes on from another source port, as behind a NAT that forgot. Of what is
+    sent to the recorder a lossy one drops media packets (RFC 7983) by the dice of its seed, and a narrow one lets
+    through so many bits a second in their order, holds the rest for at most `queue_s` and drops what is more.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -22,6 +27,12 @@ class UdpPath:
         self.dropped = 0
         self._target = ("127.0.0.1", target_port)
         self._cut = False
+        self._loss = 0.0
+        self._dice = random.Random(1)
+        self._rate_bps = 0.0
+        self._queue_s = 0.0
+        self._free_at_s = 0.0
+        self._held: deque[tuple[float, bytes, Address]] = deque()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._front = self._socket()
@@ -46,6 +57,14 @@ class UdpPath:
     def mend(self) -> None:
         self._cut = False
 
+    def lose(self, part: float) -> None:
+        """From now on: 0.05 is one media packet in twenty."""
+        self._loss = part
+
+    def narrow(self, rate_bps: float, queue_s: float = 0.3) -> None:
+        """From now on; a rate of 0 is as wide as before."""
+        self._queue_s, self._rate_bps = queue_s, rate_bps
+
     def move(self) -> None:
         with self._lock:
             for back in self._back.values():
@@ -56,11 +75,14 @@ class UdpPath:
 
     def _run(self) -> None:
         while self._open:
-            for key, _ in self._selector.select(0.05):
+            wait_s = max(0.0, min(0.05, self._held[0][0] - time.monotonic())) if self._held else 0.05
+            for key, _ in self._selector.select(wait_s):
                 sock = key.fileobj
                 assert isinstance(sock, socket.socket)
                 with self._lock, contextlib.suppress(OSError):
                     self._read(sock)
+            with self._lock:
+                self._let_go()
 
     def _read(self, sock: socket.socket) -> None:
         while sock.fileno() >= 0:
@@ -70,16 +92,38 @@ class UdpPath:
                 return
             if self._cut:
                 self.dropped += 1
-                continue
-            self.passed += 1
-            if sock is not self._front:
+            elif sock is not self._front:
+                self.passed += 1
                 self._front.sendto(datagram, self._senders[sock])
-                continue
-            back = self._back.get(sender)
-            if back is None:
-                back = self._back[sender] = self._socket()
-                self._senders[back] = sender
-            back.sendto(datagram, self._target)
+            else:
+                self._forward(datagram, sender)
+
+    def _forward(self, datagram: bytes, sender: Address) -> None:
+        """Towards the recorder: now, when its turn comes, or never."""
+        now_s = time.monotonic()
+        begins_s = max(now_s, self._free_at_s)
+        media = bool(datagram) and 128 <= datagram[0] <= 191
+        if (media and self._dice.random() < self._loss) or (self._rate_bps and begins_s - now_s > self._queue_s):
+            self.dropped += 1
+            return
+        self.passed += 1
+        if self._rate_bps or self._held:
+            self._free_at_s = begins_s + (8 * len(datagram) / self._rate_bps if self._rate_bps else 0.0)
+            self._held.append((self._free_at_s, datagram, sender))
+        else:
+            self._send_on(datagram, sender)
+
+    def _let_go(self) -> None:
+        while self._held and self._held[0][0] <= time.monotonic():
+            with contextlib.suppress(OSError):
+                self._send_on(*self._held.popleft()[1:])
+
+    def _send_on(self, datagram: bytes, sender: Address) -> None:
+        back = self._back.get(sender)
+        if back is None:
+            back = self._back[sender] = self._socket()
+            self._senders[back] = sender
+        back.sendto(datagram, self._target)
 
     def close(self) -> None:
         self._open = False

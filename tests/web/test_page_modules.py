@@ -17,7 +17,8 @@ globalThis.RTCPeerConnection = class {
   connectionState = "new"; accepted = [];
   constructor() { peers.push(this); }
   addTransceiver() {} getSenders() { return []; } close() { this.connectionState = "closed"; }
-  async setLocalDescription() { this.localDescription = { sdp: `offer of peer ${peers.indexOf(this) + 1}` }; }
+  async createOffer() { return { type: "offer", sdp: `offer of peer ${peers.indexOf(this) + 1}` }; }
+  async setLocalDescription(offer) { this.localDescription = offer ?? (await this.createOffer()); }
   async setRemoteDescription(answer) { this.accepted.push(answer.sdp); }
 };
 const stream = { getTracks: () => [{ kind: "video" }] };
@@ -416,3 +417,33 @@ def test_a_refused_restart_makes_way_for_a_new_connection_and_the_camera_stays_o
         assert found == {"standing": "on", "stopped": False, "more": 1}
     else:  # nothing would be different a second time: in a recording that is for a press to decide
         assert found == {"standing": "off", "stopped": True, "more": 1}
+
+
+OFFER = "\r\n".join(
+    [
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 109", "a=rtpmap:111 opus/48000/2", "a=rtcp-fb:111 transport-cc",
+        "a=rtpmap:63 red/48000/2", "a=rtpmap:109 opus/48000", "a=rtcp-fb:109 nack",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack", "",
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_offer_says_that_lost_sound_may_be_asked_for_again(strict: bool) -> None:
+    script = """
+    const { describe, repeatingSound } = await import("./offer.js");
+    const peer = {
+      async createOffer() { return { type: "offer", sdp: OFFER }; },
+      async setLocalDescription(given) {
+        if (STRICT && given && given.sdp !== OFFER) throw new DOMException("", "InvalidModificationError");
+        this.sdp = given?.sdp ?? OFFER;
+      },
+    };
+    await describe(peer);
+    const result = { sdp: peer.sdp, again: repeatingSound(peer.sdp) };
+    """
+    script = script.replace("OFFER", json.dumps(OFFER)).replace("STRICT", json.dumps(strict))
+    found = run(script)
+    opus = "a=rtpmap:111 opus/48000/2\r\n"
+    asked = OFFER.replace(opus, opus + "a=rtcp-fb:111 nack\r\n")
+    assert found == {"sdp": OFFER if strict else asked, "again": asked}

@@ -5,6 +5,8 @@
  * counts only for the newest: a late one belongs to a connection that is gone. Never touches the document.
  */
 
+import { describe } from "./offer.js";
+
 /** @typedef {"off" | "connecting" | "connected" | "lost"} Publishing */
 
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
@@ -83,7 +85,7 @@ export class Publisher {
     }
     this.awaitsAnswer = true;
     try {
-      await peer.setLocalDescription();
+      await describe(peer);
     } catch {
       if (peer === this.peer) this.#again();
       return;
@@ -234,7 +236,7 @@ export class Publisher {
       if (peer !== this.peer) return;
       renew(peer, iceServers);
       peer.restartIce();
-      await peer.setLocalDescription();
+      await describe(peer);
     } catch {
       if (peer === this.peer) this.#again();
       return;
