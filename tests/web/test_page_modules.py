@@ -447,3 +447,17 @@ def test_an_offer_says_that_lost_sound_may_be_asked_for_again(strict: bool) -> N
     opus = "a=rtpmap:111 opus/48000/2\r\n"
     asked = OFFER.replace(opus, opus + "a=rtcp-fb:111 nack\r\n")
     assert found == {"sdp": OFFER if strict else asked, "again": asked}
+
+
+def test_the_picture_stays_sharp_and_within_what_the_operator_allows() -> None:
+    script = """
+    const asked = [];
+    const sender = (kind) => ({ track: { kind }, getParameters: () => ({ encodings: [{}] }),
+      async setParameters(given) { asked.push([kind, given]); } });
+    RTCPeerConnection.prototype.getSenders = () => [sender("audio"), sender("video")];
+    await publisher.publish(stream);
+    await publisher.accept("answer", 1);
+    const result = asked;
+    """
+    shaped = {"encodings": [{"maxBitrate": 1000, "maxFramerate": 30}], "degradationPreference": "maintain-resolution"}
+    assert run(PRETENDED + script) == [["video", shaped]]
