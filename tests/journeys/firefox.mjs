@@ -20,13 +20,29 @@ const problems = [];
 page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
 page.on("pageerror", (error) => problems.push(String(error)));
 
-const named = (role, name) => page.locator(`::-p-aria([role="${role}"][name="${name}"])`);
+/** Clicks what has this role and name in the accessibility tree, as soon as it is there and enabled. */
+async function press({ role, name }) {
+  const until = Date.now() + timeoutMs;
+  for (let why = "is not there"; ; await new Promise((done) => setTimeout(done, 50))) {
+    const found = await page.$(`::-p-aria([role="${role}"][name="${name}"])`);
+    if (found) {
+      why = (await found.evaluate((element) => element.disabled)) ? "is disabled" : "";
+      if (!why) return found.click().then(() => null);
+    }
+    if (Date.now() > until) {
+      const others = await page.$$eval("button", (all) => all.map((one) => one.innerText).filter(Boolean));
+      throw new Error(`${role} "${name}" ${why}; there are ${others.join(", ")}`);
+    }
+  }
+}
 
 const commands = {
+  allow: ({ origin }) =>
+    browser.defaultBrowserContext().overridePermissions(origin, ["camera", "microphone"]).then(() => null),
   before: ({ script }) => page.evaluateOnNewDocument(script).then(() => null),
   open: ({ url }) => page.goto(url, { waitUntil: "load" }).then(() => null),
   reload: () => page.reload({ waitUntil: "load" }).then(() => null),
-  press: ({ role, name }) => named(role, name).click(),
+  press,
   evaluate: ({ script, given }) => page.evaluate(`(${script})(${JSON.stringify(given)})`),
   resize: ({ width, height }) => page.setViewport({ width, height }),
   picture: ({ path }) => page.screenshot({ path, fullPage: true }).then(() => null),

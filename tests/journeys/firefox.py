@@ -21,6 +21,8 @@ PREFERENCES: dict[str, object] = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
     "media.peerconnection.ice.loopback": True,
+    "permissions.default.camera": 1,  # without it only the default route's address is offered, and never loopback
+    "permissions.default.microphone": 1,
     "media.autoplay.default": 0,
     "security.fileuri.strict_origin_policy": False,  # a page from a file may look at a video from a file
 }
