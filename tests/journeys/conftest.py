@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ QUIET = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 FAKE_CAMERA = ["--use-fake-device-for-media-stream=fps=30", "--use-fake-ui-for-media-stream"]
+ADDRESS = "10.99.0.1"
 LOOPBACK = "--allow-loopback-in-peer-connection"
 
 
@@ -47,3 +50,24 @@ def house(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     found = House(tmp_path / "house", codecs=codecs)
     yield found
     found.stop()
+
+
+@pytest.fixture
+def network() -> Iterator[list[str]]:
+    """A namespace with loopback and one interface that leads nowhere; yields the words that run a command inside it."""
+    name = f"greenroom-{os.getpid()}"
+    inside = ["ip", "netns", "exec", name]
+    assert os.geteuid() == 0, "a network namespace needs root: run the tests as root, or in a container as its root"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        for command in (
+            "ip link set lo up",
+            "ip link add outside type veth peer name nowhere",
+            f"ip addr add {ADDRESS}/24 dev outside",
+            "ip link set outside up",
+            "ip link set nowhere up",
+        ):
+            subprocess.run([*inside, *command.split()], check=True)
+        yield inside
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)

@@ -461,3 +461,19 @@ def test_the_picture_stays_sharp_and_within_what_the_operator_allows() -> None:
     """
     shaped = {"encodings": [{"maxBitrate": 1000, "maxFramerate": 30}], "degradationPreference": "maintain-resolution"}
     assert run(PRETENDED + script) == [["video", shaped]]
+
+
+@pytest.mark.parametrize(("retry", "offered"), [(False, [1, 2]), (True, [1, 2, 3])])
+def test_an_offer_refused_for_good_is_not_made_again_without_a_press(retry: bool, offered: list[int]) -> None:
+    script = """
+    await publisher.connect();
+    publisher.refused(2, RETRY);
+    publisher.forgotten();  // the server says that it has no connection of ours: it refused it
+    await due(500);
+    await due(1000);
+    const made = offers.map(([, number]) => number);
+    if (!RETRY) await publisher.publish(stream);
+    const result = { made, pressed: offers.length };
+    """
+    found = run(PRETENDED + WITH_RESTART + script.replace("RETRY", json.dumps(retry)))
+    assert found == {"made": offered, "pressed": 3}

@@ -46,6 +46,8 @@ export class Publisher {
     /** The newest offer's; the first is 1. */
     this.number = 0;
     this.awaitsAnswer = false;
+    /** The server takes no offer of this stream: another press, another stream. */
+    this.hopeless = false;
     /** The present connection was answered once, so that it can be restarted. */
     this.answered = false;
     this.restarts = 0;
@@ -60,6 +62,7 @@ export class Publisher {
    */
   async publish(stream) {
     this.stream = stream;
+    this.hopeless = false;
     if (this.peer && this.publishing !== "lost" && (await this.#replaceTracks(stream))) return;
     this.failures = 0;
     clearTimeout(this.timer);
@@ -125,6 +128,7 @@ export class Publisher {
     if (!this.#awaits(number)) return false;
     this.awaitsAnswer = false;
     clearTimeout(this.timer);
+    this.hopeless = !retry;
     if (retry) this.#again();
     else this.#change("lost");
     return true;
@@ -154,7 +158,7 @@ export class Publisher {
 
   /** The server holds no connection of ours, whatever this side believes. */
   forgotten() {
-    if (this.stream && !this.awaitsAnswer && this.publishing !== "connecting") this.#again();
+    if (this.stream && !this.hopeless && !this.awaitsAnswer && this.publishing !== "connecting") this.#again();
   }
 
   /** Stops sending; the camera itself belongs to capture.js. */
