@@ -24,10 +24,12 @@ page.on("pageerror", (error) => problems.push(String(error)));
 async function press({ role, name }) {
   const until = Date.now() + timeoutMs;
   for (let why = "is not there"; ; await new Promise((done) => setTimeout(done, 50))) {
-    const found = await page.$(`::-p-aria([role="${role}"][name="${name}"])`);
-    if (found) {
-      why = (await found.evaluate((element) => element.disabled)) ? "is disabled" : "";
-      if (!why) return found.click().then(() => null);
+    try {
+      const found = await page.$(`::-p-aria([role="${role}"][name="${name}"])`);
+      if (found && !(await found.evaluate((element) => element.disabled))) return await found.click();
+      why = found ? "is disabled" : "is not there";
+    } catch (error) {
+      why = `was lost: ${error}`; // with the page before this one, or with what was drawn before
     }
     if (Date.now() > until) {
       const others = await page.$$eval("button", (all) => all.map((one) => one.innerText).filter(Boolean));
