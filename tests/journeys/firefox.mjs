@@ -20,12 +20,20 @@ const problems = [];
 page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
 page.on("pageerror", (error) => problems.push(String(error)));
 
-/** Clicks what has this role and name in the accessibility tree, as soon as it is there and enabled. */
+/** In the page: the visible button or checkbox that is called so. The accessibility tree takes 15 s while pages draw. */
+function named(role, name) {
+  const called = (element) =>
+    (element.labels?.[0] ?? element).innerText.replace(/\s+/g, " ").replace(/ \*$/, "").trim() === name;
+  const all = document.querySelectorAll(role === "checkbox" ? "input[type=checkbox]" : role);
+  return [...all].find((element) => element.checkVisibility() && called(element)) ?? null;
+}
+
+/** Clicks what has this role and name, as soon as it is there and enabled. */
 async function press({ role, name }) {
   const until = Date.now() + timeoutMs;
   for (let why = "is not there"; ; await new Promise((done) => setTimeout(done, 50))) {
     try {
-      const found = await page.$(`::-p-aria([role="${role}"][name="${name}"])`);
+      const found = (await page.evaluateHandle(named, role, name)).asElement();
       if (found && !(await found.evaluate((element) => element.disabled))) return await found.click();
       why = found ? "is disabled" : "is not there";
     } catch (error) {
@@ -39,11 +47,8 @@ async function press({ role, name }) {
 }
 
 const commands = {
-  allow: ({ origin }) =>
-    browser.defaultBrowserContext().overridePermissions(origin, ["camera", "microphone"]).then(() => null),
   before: ({ script }) => page.evaluateOnNewDocument(script).then(() => null),
   open: ({ url }) => page.goto(url, { waitUntil: "load" }).then(() => null),
-  reload: () => page.reload({ waitUntil: "load" }).then(() => null),
   press,
   evaluate: ({ script, given }) => page.evaluate(`(${script})(${JSON.stringify(given)})`),
   resize: ({ width, height }) => page.setViewport({ width, height }),
