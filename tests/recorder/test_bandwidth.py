@@ -11,7 +11,7 @@ from recorder.messages import PeerId
 from recorder.peer import Peer
 from recorder.sdp import EXTENSION_TRANSPORT_CC, read_offer
 from tests.recorder.offers import CHROMIUM
-from tests.recorder.test_peer import AUDIO, HERE, OURS, VIDEO, Home, packet
+from tests.recorder.test_peer import AUDIO, OURS, VIDEO, Home, packet
 
 BARE = "".join(
     line
@@ -25,7 +25,7 @@ async def test_the_cap_is_told_by_remb_where_transport_cc_is_not_offered(offer: 
     home = Home()
     peer = Peer(PeerId("peer"), read_offer(offer, ("vp8",)), OURS, home, 800_000)
     peer._keys = home.peer()._keys
-    peer.reach.address = HERE
+    peer.reach.route = home.way(b"here")
     home.deliver(peer, packet(VIDEO, 1, 0, 5))
     home.deliver(peer, packet(AUDIO, 1, 0, 6))
     peer.tick(time.monotonic_ns() // 1000)
