@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.coturn import SECRET, Coturn
-from tests.journeys.candidate import Candidate
+from tests.journeys.candidate import DETOUR, Candidate
 from tests.journeys.house import Ask, House, until
-from tests.journeys.test_staying import DETOUR, plays_through, recording, the_take
+from tests.journeys.test_staying import plays_through, recording, the_take
 from tests.journeys.test_whole_way import whole_frames
 from tests.recorder.tcp_relay import TcpRelay
 
