@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -44,6 +45,8 @@ EVENTS_WAITING_BYTES = 1024 * 1024
 MOST_ONLOOKERS = 8
 """Connections that have not said Hello: `greenroom top`, say. The oldest makes room."""
 NICE = -10
+YOUNG_OBJECTS = 10_000
+"""A turn of the socket makes hundreds of tuples, none of them garbage for a collector: it need not run each time."""
 EXIT_LOCKED = 3
 EXIT_PORT = 4
 
@@ -224,6 +227,8 @@ def main(arguments: list[str]) -> int:
         except OSError as error:
             log.error("port %d: %s", settings.port, error)
             return EXIT_PORT
+        gc.freeze()  # modules and classes live as long as the process: no collection need look at them
+        gc.set_threshold(YOUNG_OBJECTS)
         await control.run(run_dir)
         return 0
 

@@ -250,7 +250,7 @@ class Writer:
     """The writing threads of one worker. Made and closed by it; `Mux` objects join by themselves."""
 
     def __init__(
-        self, interval_s: float = 0.2, sync_s: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self, interval_s: float = 0.25, sync_s: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.clock = clock
         self._interval_s = interval_s

@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import Protocol
 
 from recorder import rtcp, rtp
-from recorder.dtls import Certificate, Handshake, HandshakeFailed, Slots, SrtpKeys
+from recorder.dtls import Handshake, HandshakeFailed, SrtpKeys
+from recorder.home import Home, PeerCounters
 from recorder.ice import Credentials
 from recorder.messages import OfferProblem, OfferRefused, PeerId, PeerState
 from recorder.reach import Reach
-from recorder.routes import Route, Routes
+from recorder.routes import Route
+from recorder.rtp import HEAD, PLAIN_FLAGS
 from recorder.sdp import Offer
 from recorder.streams import Stream, Streams
 from recorder.track import KEY_REPEAT_MS, FrameListener, Track
 from recorder.transport_cc import TransportFeedback
-from recorder.udp import SLOT_BYTES, UdpPort
+from recorder.udp import SLOT_BYTES, Packet
 
 log = logging.getLogger(__name__)
 
@@ -40,32 +40,6 @@ BITS_A_PACKET_AND_TICK = 20_000
 """Of the agreed bitrate: four times as many packets as it needs, where that is more than PACKETS_A_TICK."""
 KEY_ASK_EVERY_MS = 300
 """Chromium ignores a second request within 300 ms."""
-
-
-class Home(Protocol):
-    """What a peer needs of its worker."""
-
-    udp: UdpPort
-    routes: Routes
-    slots: Slots
-    certificate: Certificate
-    needy: set[Peer]
-    """Peers with packets missing: they are looked at after every turn of the socket."""
-
-    def peer_changed(self, peer: Peer) -> None: ...
-
-
-@dataclass(slots=True)
-class PeerCounters:
-    """Datagrams of this peer that came to nothing, and what we asked for."""
-
-    forged: int = 0
-    malformed: int = 0
-    over_rate: int = 0
-    unknown_type: int = 0
-    refused_checks: int = 0
-    nacks: int = 0
-    plis: int = 0
 
 
 class Peer:
@@ -87,7 +61,7 @@ class Peer:
         self._home = home
         self._max_bitrate_bps = max_bitrate_bps
         self._keys: SrtpKeys | None = None
-        self._block = home.udp.block
+        self._block, self._lengths = home.udp.block, home.udp.lengths
         self._ssrc = int.from_bytes(credentials.password.encode()[:4], "big")
         self._streams = Streams()
         self._by_ssrc = self._streams.by_ssrc
@@ -174,51 +148,84 @@ class Peer:
 
     # Media: the hot path.
 
-    def media(self, slot: int, size: int, arrival_ns: int) -> None:
-        """One SRTP or SRTCP packet in the worker's slot."""
+    def media(self, packets: list[Packet]) -> None:
+        """What came in one turn, SRTP and SRTCP in the worker's slots. One loop, and one call a packet: see `udp`.
+
+        The header is read from the clear text that SRTP authenticates, so what it says holds once `unprotect` does.
+        """
         keys = self._keys
         if keys is None:
             return
-        if self._packets_left <= 0:
-            self.counters.over_rate += 1
-            return
-        self._packets_left -= 1
+        if len(packets) > self._packets_left:
+            self.counters.over_rate += len(packets) - self._packets_left
+            packets = packets[: self._packets_left]
+        self._packets_left -= len(packets)
+        unprotect, pointers, sizes = keys.unprotect, keys.pointers, keys.sizes
+        block, lengths, by_ssrc = self._block, self._lengths, self._by_ssrc
+        heard: list[tuple[int, int]] = []
+        for slot, size, arrival_us, (first, second, sequence, timestamp, ssrc, extension, elements) in packets:
+            if 191 < second < 224:  # RFC 5761 §4
+                self._control(slot, arrival_us)
+                continue
+            if unprotect(pointers[slot], sizes[slot]):
+                self.counters.forged += 1
+                continue
+            size = lengths[slot]
+            stream = by_ssrc.get(ssrc)
+            if stream is None or stream.kind != second & 0x7F or first != PLAIN_FLAGS or size < HEAD.size:
+                self._unusual(slot, size, arrival_us)
+                continue
+            shape_extension, mask, pattern, payload_at, transport_shift, level_shift = stream.shape
+            if extension != shape_extension or elements & mask != pattern:
+                self._unusual(slot, size, arrival_us)
+                continue
+            if transport_shift >= 0:
+                heard.append((elements >> transport_shift & 0xFFFF, arrival_us))
+            start = slot * SLOT_BYTES
+            stream.track.receive(
+                block[start + payload_at : start + size],
+                sequence,
+                timestamp,
+                second >> 7,
+                arrival_us,
+                127 - (elements >> level_shift & 0x7F) if level_shift >= 0 else -1,
+            )
+            self.last_media_us = arrival_us
+        if heard:
+            self._feedback.note(heard)
+        for track in self.tracks:
+            if track.reorder.missing:
+                self._home.needy.add(self)
+
+    def _unusual(self, slot: int, size: int, arrival_us: int) -> None:
+        """A packet laid out unlike the one before it, retransmitted, or of no stream that was heard before."""
         start = slot * SLOT_BYTES
-        block = self._block
-        if 191 < block[start + 1] < 224:  # RFC 5761 §4
-            self._control(slot, size, arrival_ns)
-            return
-        size = keys.receive(slot, size)
-        if size < 0:
-            self.counters.forged += 1
-            return
         try:
             kind, marker, sequence, timestamp, ssrc, begin, end, transport, level = rtp.parse(
-                block, start, size, self._transport_id, self._level_id
+                self._block, start, size, self._transport_id, self._level_id
             )
         except rtp.Malformed:
             self.counters.malformed += 1
             return
         if transport >= 0:
-            self._feedback.note(transport, arrival_ns)
+            self._feedback.note([(transport, arrival_us)])
         stream = self._by_ssrc.get(ssrc)
         if stream is None:
             stream = self._new_stream(kind, ssrc)
             if stream is None:
                 return
-        track, again = stream
-        arrival_us = arrival_ns // 1000
         self.last_media_us = arrival_us
-        payload = bytes(block[begin:end])
-        if again:
+        payload = bytes(self._block[begin:end])
+        track = stream.track
+        if stream.again:
             track.receive_again(payload, timestamp, marker, arrival_us)
-        elif kind == track.offer.payload_type:
-            track.receive(payload, sequence, timestamp, marker, arrival_us, 127 - level if level >= 0 else -1)
-        else:
+            return
+        if kind != stream.kind:
             self.counters.unknown_type += 1
             return
-        if track.reorder.missing:
-            self._home.needy.add(self)
+        if size >= HEAD.size:
+            stream.learn(HEAD.unpack_from(self._block, start), self._transport_id, self._level_id)
+        track.receive(payload, sequence, timestamp, marker, arrival_us, 127 - level if level >= 0 else -1)
 
     def _new_stream(self, kind: int, ssrc: int) -> Stream | None:
         found = self._streams.begin(kind, ssrc)
@@ -228,16 +235,16 @@ class Peer:
             self.counters.unknown_type += 1
         return found
 
-    def _control(self, slot: int, size: int, arrival_ns: int) -> None:
-        if self._keys is None:
+    def _control(self, slot: int, arrival_us: int) -> None:
+        keys = self._keys
+        if keys is None:
             return
-        size = self._keys.receive_control(slot, size)
-        if size < 0:
+        if keys.unprotect_control(keys.pointers[slot], keys.sizes[slot]):
             self.counters.forged += 1
             return
         start = slot * SLOT_BYTES
         try:
-            reports = rtcp.parse(self._block[start : start + size])
+            reports = rtcp.parse(self._block[start : start + self._lengths[slot]])
         except rtcp.Malformed:
             self.counters.malformed += 1
             return
@@ -245,7 +252,7 @@ class Peer:
             if isinstance(report, rtcp.SenderReport):
                 for track in self.tracks:
                     if track.ssrc == report.ssrc:
-                        track.sender_report(report, arrival_ns // 1000)
+                        track.sender_report(report, arrival_us)
 
     # What the worker's timers call.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from recorder.address import Address
-from recorder.udp import MediaHandler, UdpPort
+from recorder.udp import MediaHandler, Packet, UdpPort
 
 QUIET_US = 1_000_000
 """A way by which its owner sent nothing for so long may become another's."""
@@ -103,13 +103,13 @@ class Routes:
 
 
 class _Watch:
-    """Takes the place of a way's handler for one packet."""
+    """Takes the place of a way's handler for the packets of one turn."""
 
     def __init__(self, since_us: int, handler: MediaHandler, heard: Callable[[], None]) -> None:
         self.since_us = since_us
         self._handler = handler
         self._heard = heard
 
-    def media(self, slot: int, size: int, arrival_ns: int) -> None:
+    def media(self, packets: list[Packet]) -> None:
         self._heard()
-        self._handler(slot, size, arrival_ns)
+        self._handler(packets)

@@ -1,12 +1,22 @@
 """The hot path's parsing: one RTP header (RFC 3550 §5.1) with the two extensions we read.
 
-Pure. Works on the worker's block of slots by offset, without an object a packet.
+Pure. Works on the worker's block of slots by offset, without an object a packet. `parse` reads
+any packet; but the packets of one stream look alike, and `Shape` tells by three comparisons that
+one is laid out as the one before it, with where its extensions are: a third of the cost.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
+from typing import NamedTuple
 
+HEAD = struct.Struct("!BBHIIIQ")
+Head = tuple[int, int, int, int, int, int, int]
+"""The first 24 bytes: both flag octets, sequence, timestamp, ssrc, then (where there is one) the extension's header,
+and eight bytes of its elements or of what follows them."""
+PLAIN_FLAGS = 0x90
+"""Version 2 and an extension; no padding, no contributing sources."""
 _HEADER = struct.Struct("!BBHII")
 HEADER_BYTES = 12
 ONE_BYTE_PROFILE = 0xBEDE  # RFC 8285 §4.2
@@ -21,7 +31,55 @@ class Malformed(Exception):
     """The bytes are no RTP packet."""
 
 
-def parse(block: bytearray, start: int, size: int, transport_id: int, level_id: int) -> Packet:
+class Shape(NamedTuple):
+    """What the packets of a stream have in common, and where each has its transport-wide sequence and its level.
+
+    A packet with `PLAIN_FLAGS` and this `extension` header whose `elements & mask` is `pattern` has the very
+    elements this was made of: its payload begins `payload_at` bytes after it, the transport-wide sequence is
+    `elements >> transport_shift & 0xFFFF`, the level likewise seven bits; a shift of -1 means there is none.
+    """
+
+    extension: int
+    mask: int
+    pattern: int
+    payload_at: int
+    transport_shift: int = -1
+    level_shift: int = -1
+
+
+NO_SHAPE = Shape(-1, 0, 0, 0)
+"""No packet fits it."""
+
+
+def shape_of(head: Head, transport_id: int, level_id: int) -> Shape | None:
+    """Of a packet that `parse` takes; None unless it has one-byte elements of eight bytes in all at most."""
+    first, _, _, _, _, extension, elements = head
+    words = extension & 0xFFFF
+    if first != PLAIN_FLAGS or extension >> 16 != ONE_BYTE_PROFILE or not 1 <= words <= 2:
+        return None
+    mask = pattern = 0
+    transport_shift = level_shift = -1
+    position = 0
+    while position < 4 * words:
+        shift = 56 - 8 * position
+        identifier = elements >> shift & 0xFF
+        mask |= 0xFF << shift
+        pattern |= identifier << shift
+        position += 1
+        kind, length = identifier >> 4, (identifier & 0x0F) + 1
+        if identifier == 0:  # padding
+            continue
+        if kind == 15 or position + length > 4 * words:
+            return None
+        if kind == transport_id and length >= 2:
+            transport_shift = shift - 16
+        elif kind == level_id:
+            level_shift = shift - 8
+        position += length
+    return Shape(extension, mask, pattern, HEADER_BYTES + 4 + 4 * words, transport_shift, level_shift)
+
+
+def parse(block: bytearray | mmap.mmap, start: int, size: int, transport_id: int, level_id: int) -> Packet:
     """The packet of `size` bytes at `start`. Extension ids that were not negotiated are 0. Raises Malformed."""
     if size < HEADER_BYTES:
         raise Malformed("short")

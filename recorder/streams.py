@@ -5,14 +5,29 @@ A browser that changes a track's SSRC (another camera, say) begins that track an
 
 from __future__ import annotations
 
+from recorder.rtp import NO_SHAPE, Head, shape_of
 from recorder.sdp import TrackOffer
 from recorder.track import Track
 
 MOST_STREAMS = 32
 """Each SSRC costs memory in libsrtp; a browser uses four, six after a change of camera."""
 
-Stream = tuple[Track, bool]
-"""The track, and whether these are its retransmissions (RFC 4588)."""
+
+class Stream:
+    """Packets of one payload type: of `track`, or its retransmissions (RFC 4588) if `again`.
+
+    `shape` is how its packets look, once one was seen.
+    """
+
+    __slots__ = ("again", "kind", "shape", "track")
+
+    def __init__(self, kind: int, track: Track, again: bool) -> None:
+        self.kind, self.track, self.again = kind, track, again
+        self.shape = NO_SHAPE
+
+    def learn(self, head: Head, transport_id: int, level_id: int) -> None:
+        """The packets to come are likely laid out as this one is."""
+        self.shape = shape_of(head, transport_id, level_id) or NO_SHAPE
 
 
 class Streams:
@@ -25,9 +40,9 @@ class Streams:
         self._retired: set[int] = set()
 
     def expect(self, item: TrackOffer, track: Track) -> None:
-        self._types[item.payload_type] = (track, False)
+        self._types[item.payload_type] = Stream(item.payload_type, track, False)
         if item.rtx_type:
-            self._types[item.rtx_type] = (track, True)
+            self._types[item.rtx_type] = Stream(item.rtx_type, track, True)
 
     @property
     def too_many(self) -> bool:
@@ -45,10 +60,9 @@ class Streams:
         found = self._types.get(kind)
         if found is None or self.too_many:
             return None
-        track, again = found
-        if not again:
-            track.restart(ssrc)
-        for old in [key for key, value in self.by_ssrc.items() if value == found]:
+        if not found.again:
+            found.track.restart(ssrc)
+        for old in [key for key, value in self.by_ssrc.items() if value is found]:
             del self.by_ssrc[old]
             self._retired.add(old)
         self.by_ssrc[ssrc] = found

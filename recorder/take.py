@@ -107,6 +107,10 @@ class Take:
         """Charged time: none of it passes in an outage."""
         return self._clock.elapsed_us(now_us)
 
+    def remaining_us(self, now_us: int) -> int:
+        """Until the limit, if no outage comes between."""
+        return self._clock.limit_us - self._clock.elapsed_us(now_us)
+
     def tick(self, now_us: int) -> None:
         match self.phase:
             case Phase.COUNTDOWN:

@@ -22,9 +22,7 @@ from recorder.routes import Route
 from recorder.udp import (
     LARGEST_DATAGRAM_BYTES,
     LOGGED_ERRORS,
-    SLOT_BYTES,
     SMALLEST_DATAGRAM_BYTES,
-    SPARE_SLOT,
     UdpPort,
 )
 
@@ -218,7 +216,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read(self, received: bytes) -> None:
         position, end = 0, len(received)
-        arrival_ns = time.monotonic_ns()
+        arrival_us = time.monotonic_ns() // 1000
         while end - position >= _FRAME_HEADER_BYTES and self._transport is not None:
             size = received[position] << 8 | received[position + 1]
             begin = position + _FRAME_HEADER_BYTES
@@ -232,7 +230,7 @@ class Connection(asyncio.BufferedProtocol):
             self._frames_left -= 1
             if size:  # an empty frame means nothing (RFC 4571 §2)
                 self._heard = True
-                self._frame(received[begin:position], arrival_ns)
+                self._frame(received[begin:position], arrival_us)
         self._rest = received[position:]
         if self._stranger and self._read_bytes > STRANGER_BYTES:
             self.throw_out()
@@ -240,7 +238,7 @@ class Connection(asyncio.BufferedProtocol):
             self._paused = True
             self._transport.pause_reading()
 
-    def _frame(self, frame: bytes, arrival_ns: int) -> None:
+    def _frame(self, frame: bytes, arrival_us: int) -> None:
         port, first = self._port, frame[0]
         port.frames += 1
         if first < 4:
@@ -253,9 +251,7 @@ class Connection(asyncio.BufferedProtocol):
             if handler is None:
                 port.udp.unknown_sender += 1
                 return
-            start = SPARE_SLOT * SLOT_BYTES
-            port.udp.block[start : start + len(frame)] = frame
-            handler(SPARE_SLOT, len(frame), arrival_ns)
+            handler([port.udp.spare(frame, arrival_us)])
         elif 19 < first < 64:
             port.switch.dtls(frame, self.key)
         else:

@@ -42,7 +42,6 @@ class TrackCounters:
     """Packets and frames since the track began."""
 
     packets: int = 0
-    payload_bytes: int = 0
     frames: int = 0
     key_frames: int = 0
     retransmitted: int = 0
@@ -67,6 +66,7 @@ class Track:
         self.key_asked_ms = -10_000
         self.key_arrived_ms = 0
         self._depacketizer = for_codec(offer.codec, offer.parameters.get("sprop-parameter-sets", ""))
+        self._push = self._depacketizer.push
         self._report: SenderReport | None = None
         self._report_arrival_us = 0
         self._expected_before = self._received_before = 0
@@ -78,7 +78,7 @@ class Track:
         self._timestamp = Unwrapper(32)
         self.reorder: Reorder[_Held] = Reorder(VIDEO_HOLD_MS if self.video else AUDIO_HOLD_MS)
         self._first_sequence: int | None = None
-        self._received = 0
+        self._counted_from = self.counters.packets
         self._expected_before = self._received_before = 0
         self._report = None
 
@@ -99,19 +99,27 @@ class Track:
         """One packet of this track as it arrived; the numbers are the header's own."""
         counters = self.counters
         counters.packets += 1
-        counters.payload_bytes += len(payload)
-        self._received += 1
-        unwrapped = self._sequence.unwrap(sequence)
         reorder = self.reorder
+        expected = reorder.expected
+        if (
+            expected is not None
+            and sequence == expected & 0xFFFF
+            and not reorder.held
+            and arrival_us - self.last_arrival_us <= SILENT_US
+        ):  # in its turn, as nearly all are
+            self.last_arrival_us = arrival_us
+            self._sequence.last = expected
+            reorder.expected = expected + 1
+            frame = self._push(payload, expected, marker == 1)
+            if frame is not None:
+                self._hand_on(frame, timestamp, arrival_us, level)
+            return
+        unwrapped = self._sequence.unwrap(sequence)
         silent = arrival_us - self.last_arrival_us > SILENT_US
         if silent and reorder.expected is not None and unwrapped > reorder.expected:
             for number, held in reorder.skip_to(unwrapped):
                 self._deliver(number, *held)
         self.last_arrival_us = arrival_us
-        if unwrapped == reorder.expected and not reorder.held:
-            reorder.expected = unwrapped + 1
-            self._deliver(unwrapped, payload, marker, timestamp, arrival_us, level)
-            return
         if self._first_sequence is None:
             self._first_sequence = unwrapped
         restarts = reorder.restarts
@@ -121,7 +129,7 @@ class Track:
             self._depacketizer.reset()
             self._timestamp = Unwrapper(32)
             self._first_sequence = unwrapped
-            self._received = 1
+            self._counted_from = counters.packets - 1
             self._sequence.last = unwrapped
             if self.listener is not None:
                 self.listener.track_restarted(self.kind)
@@ -151,8 +159,12 @@ class Track:
             self._deliver(number, *held)
 
     def _deliver(self, sequence: int, payload: bytes, marker: int, timestamp: int, arrival_us: int, level: int) -> None:
-        frame = self._depacketizer.push(payload, sequence, bool(marker))
-        if frame is None or not frame.whole:
+        frame = self._push(payload, sequence, marker == 1)
+        if frame is not None:
+            self._hand_on(frame, timestamp, arrival_us, level)
+
+    def _hand_on(self, frame: Frame, timestamp: int, arrival_us: int, level: int) -> None:
+        if not frame.whole:
             return
         rtp = self._timestamp.unwrap(timestamp)
         self.counters.frames += 1
@@ -192,15 +204,16 @@ class Track:
         if self._first_sequence is None or self._sequence.last is None:
             return None
         expected = self._sequence.last - self._first_sequence + 1
-        expected_now, received_now = expected - self._expected_before, self._received - self._received_before
-        self._expected_before, self._received_before = expected, self._received
+        received = self.counters.packets - self._counted_from
+        expected_now, received_now = expected - self._expected_before, received - self._received_before
+        self._expected_before, self._received_before = expected, received
         lost_now = expected_now - received_now
         fraction = max(0, min(255, (lost_now << 8) // expected_now)) if expected_now > 0 else 0
         report = self._report
         return Reception(
             ssrc=self.ssrc,
             fraction_lost=fraction,
-            packets_lost=expected - self._received,
+            packets_lost=expected - received,
             highest_sequence=self._sequence.last,
             jitter=0,
             last_sr=report.middle_ntp if report else 0,

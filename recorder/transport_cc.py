@@ -6,6 +6,7 @@ We only note when packets arrived; the browser's own estimator does the rest. Pu
 from __future__ import annotations
 
 import struct
+from operator import sub
 
 from recorder.rtcp import TRANSPORT_FEEDBACK
 from recorder.rtp import Unwrapper
@@ -36,12 +37,13 @@ class TransportFeedback:
         self._count = 0
         self.dropped = 0
 
-    def note(self, sequence: int, arrival_ns: int) -> None:
-        """The 16-bit number of a packet that just arrived, by the kernel's clock."""
-        if len(self._noted) < MOST_NOTED:
-            self._noted.append((sequence, arrival_ns))
-        else:
-            self.dropped += 1
+    def note(self, heard: list[tuple[int, int]]) -> None:
+        """The 16-bit numbers of packets that arrived, each with its time in µs by the kernel's clock."""
+        room = MOST_NOTED - len(self._noted)
+        if len(heard) > room:
+            self.dropped += len(heard) - room
+            heard = heard[:room]
+        self._noted += heard
 
     def messages(self, media_ssrc: int) -> list[bytes]:
         """RTCP messages for all noted since the last call, oldest first; empty when nothing arrived."""
@@ -49,8 +51,30 @@ class TransportFeedback:
         if not noted:
             return []
         self._noted = []
+        message = self._all_in_order(media_ssrc, noted)
+        return self._as_they_came(media_ssrc, noted) if message is None else [message]
+
+    def _all_in_order(self, media_ssrc: int, noted: list[tuple[int, int]]) -> bytes | None:
+        """The one message for packets of which none is missing or late, as nearly always; None if that is not so."""
+        first, count = noted[0][0], len(noted)
+        following = self._next is None or self._next & 0xFFFF == first
+        if not following or count > MOST_STATUSES or [number for number, _ in noted] != [*range(first, first + count)]:
+            return None
+        ticks = [arrival_us // TICK_US for _, arrival_us in noted]
+        reference = ticks[0] // REFERENCE_TICKS
+        steps = map(sub, ticks, (reference * REFERENCE_TICKS, *ticks))
+        try:
+            deltas = bytes(steps)
+        except ValueError:  # one is no small delta
+            return None
+        at = self._unwrap.unwrap(first)
+        self._unwrap.last = at + count - 1
+        self._next = at + count
+        return self._message(media_ssrc, at, reference, count, (_SMALL << 13 | count).to_bytes(2, "big") + deltas)
+
+    def _as_they_came(self, media_ssrc: int, noted: list[tuple[int, int]]) -> list[bytes]:
         unwrap = self._unwrap.unwrap
-        arrivals = {unwrap(sequence): arrival_ns // 1000 for sequence, arrival_ns in noted}
+        arrivals = {unwrap(sequence): arrival_us for sequence, arrival_us in noted}
         ordered = sorted(arrivals)
         start = ordered[0]
         if self._next is not None and 0 <= start - self._next <= LARGEST_JUMP:
@@ -73,7 +97,8 @@ class TransportFeedback:
             tick = arrivals[sequence] // TICK_US
             delta = tick - clock
             if not -0x8000 <= delta <= 0x7FFF:  # over 8 s apart: another reference time
-                head = self._message(media_ssrc, first, reference, statuses, deltas)
+                body = _chunks(statuses) + bytes(deltas)
+                head = self._message(media_ssrc, first, reference, len(statuses), body)
                 return [head, *self._messages(media_ssrc, expected, group[index:], arrivals)]
             if sequence > expected:
                 statuses += [_MISSING] * (sequence - expected)
@@ -85,10 +110,9 @@ class TransportFeedback:
                 deltas += delta.to_bytes(2, "big", signed=True)
             clock = tick
             expected = sequence + 1
-        return [self._message(media_ssrc, first, reference, statuses, deltas)]
+        return [self._message(media_ssrc, first, reference, len(statuses), _chunks(statuses) + bytes(deltas))]
 
-    def _message(self, media_ssrc: int, first: int, reference: int, statuses: list[int], deltas: bytearray) -> bytes:
-        body = _chunks(statuses) + bytes(deltas)
+    def _message(self, media_ssrc: int, first: int, reference: int, count: int, body: bytes) -> bytes:
         padding = -len(body) % 4
         words = (_HEADER.size + len(body) + padding) // 4 - 1
         header = _HEADER.pack(
@@ -98,7 +122,7 @@ class TransportFeedback:
             self._ssrc,
             media_ssrc,
             first & 0xFFFF,
-            len(statuses),
+            count,
             (reference & 0xFFFFFF) << 8 | self._count & 0xFF,
         )
         self._count += 1

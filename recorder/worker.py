@@ -61,8 +61,10 @@ __all__ = ["Worker", "WorkerSettings"]
 
 log = logging.getLogger(__name__)
 
-FEEDBACK_EVERY_S = 0.1
+TICK_S = 0.1
+"""For peers, and for takes that record; each wake-up costs as much as ten packets, so there are few."""
 TAKE_TICK_S = 0.02
+"""While a take is about to start or to end."""
 DISK_LOOK_S = 2.0
 STOP_TIMEOUT_S = 60.0
 
@@ -83,6 +85,7 @@ class Worker:
         self._finishers = Finishers(Chain(Path(settings.recordings_dir)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.Task[None]] = []
+        self._take_timer: asyncio.TimerHandle | None = None
         self._free_bytes = 0
         self._lag = LoopLag()
         self.quitting = asyncio.Event()
@@ -95,8 +98,7 @@ class Worker:
         self._writer.start()
         await self.roster.start()
         self._timers = [
-            self._loop.create_task(self._every(FEEDBACK_EVERY_S, self._tick_peers), name="feedback"),
-            self._loop.create_task(self._every(TAKE_TICK_S, self._tick_takes), name="takes"),
+            self._loop.create_task(self._tick(), name="feedback and takes"),
             self._loop.create_task(self._watch_disk(), name="disk"),
         ]
 
@@ -115,6 +117,8 @@ class Worker:
                                        return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
         for timer in self._timers:
             timer.cancel()
+        if self._take_timer is not None:
+            self._take_timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
         await self.roster.stop()
         await asyncio.to_thread(self._writer.close)
@@ -154,6 +158,7 @@ class Worker:
                 if message.take_id in self._rejoins:
                     self._rejoins[message.take_id].settle()
                 take.end(EndReason.STOPPED, _now_us())
+                self._tick_takes()
                 return Done()
             case Stats():
                 return Counters(self.counters(), peer_figures(self._peers.values(), self._takes.values(), _now_us()))
@@ -233,29 +238,36 @@ class Worker:
         self._takes[order.take_id] = take
         self._counts["takes"] += 1
         peer.listen(take)
+        self._tick_takes()
 
     # Timers.
 
-    async def _every(self, seconds: float, what: Callable[[], None]) -> None:
+    async def _tick(self) -> None:
         while True:
-            due_s = self._loop.time() + seconds
-            await asyncio.sleep(seconds)
+            due_s = self._loop.time() + TICK_S
+            await asyncio.sleep(TICK_S)
             self._lag.note(due_s, self._loop.time())
-            what()
-
-    def _tick_peers(self) -> None:
-        self.roster.tick(_now_us())
+            self.udp.turn()  # so that the feedback is of now
+            self.roster.tick(_now_us())
+            self._tick_takes()
 
     def _tick_takes(self) -> None:
-        if self._takes:
-            now_us = _now_us()
-            for take in list(self._takes.values()):
-                try:
-                    take.tick(now_us)
-                except Exception:
-                    self.udp.errors += 1
-                    log.exception("take %s failed", take.order.take_id)
-                    self._give_up(take)
+        """Looks at every take; again before the next tick if one of them wants it."""
+        if self._take_timer is not None:
+            self._take_timer.cancel()
+        now_us, wait_s = _now_us(), TICK_S
+        for take in list(self._takes.values()):
+            try:
+                take.tick(now_us)
+            except Exception:
+                self.udp.errors += 1
+                log.exception("take %s failed", take.order.take_id)
+                self._give_up(take)
+            else:
+                left_s = take.remaining_us(now_us) / 1e6 if take.phase is Phase.RECORDING else TAKE_TICK_S
+                wait_s = min(wait_s, left_s)
+        if wait_s < TICK_S and self._takes:
+            self._take_timer = self._loop.call_later(max(wait_s, 0.001), self._tick_takes)
 
     def _look_at_disk(self) -> None:
         try:

@@ -20,9 +20,11 @@ from recorder.messages import PeerId, PeerState
 from recorder.peer import MOST_PACKETS_AT_ONCE, MOST_RESTARTS, PACKETS_A_TICK, Peer
 from recorder.reach import GRACE_US
 from recorder.routes import QUIET_US, Routes, UdpRoute
+from recorder.rtp import HEAD
 from recorder.sdp import read_offer
 from recorder.streams import MOST_STREAMS
 from recorder.track import Track
+from recorder.udp import new_block
 from tests.recorder.offers import CHROMIUM
 from tests.recorder.test_udp import check
 
@@ -37,7 +39,7 @@ class Home:
 
     def __init__(self) -> None:
         self.udp: Any = SimpleNamespace(
-            block=bytearray(1536), routes={}, sent=[], send=lambda *given: self.udp.sent.append(given)
+            block=new_block(1), lengths=[0], routes={}, sent=[], send=lambda *given: self.udp.sent.append(given)
         )
         self.routes = Routes(self.udp.routes)
         self.slots: Any = None
@@ -50,8 +52,11 @@ class Home:
 
     def peer(self) -> Peer:
         made = Peer(PeerId("peer"), read_offer(CHROMIUM, ("vp8",)), OURS, self, 2_500_000)
-        same = lambda slot, size: size  # noqa: E731
-        made._keys = SimpleNamespace(receive=same, receive_control=same, protect_control=lambda packet: packet)  # type: ignore[assignment]
+        believed = lambda pointer, size: 0  # noqa: E731
+        made._keys = SimpleNamespace(  # type: ignore[assignment]
+            unprotect=believed, unprotect_control=believed, pointers=[None], sizes=[None],
+            protect_control=lambda packet: packet,
+        )  # fmt: skip
         return made
 
     def way(self, key: bytes) -> UdpRoute:
@@ -59,7 +64,9 @@ class Home:
 
     def deliver(self, peer: Peer, packet: bytes, now_us: int | None = None) -> None:
         self.udp.block[: len(packet)] = packet
-        peer.media(0, len(packet), (now_us * 1000) if now_us is not None else time.monotonic_ns())
+        self.udp.lengths[0] = len(packet)
+        arrival_us = now_us if now_us is not None else time.monotonic_ns() // 1000
+        peer.media([(0, len(packet), arrival_us, HEAD.unpack_from(self.udp.block))])
 
 
 def packet(kind: int, sequence: int, timestamp: int, ssrc: int, payload: bytes = b"\x10\x00", marker: int = 1) -> bytes:
@@ -201,7 +208,8 @@ async def test_an_address_that_its_peer_does_not_use_any_more_is_taken_over_thou
         """As the socket does: by the handler of the address."""
         held = packet(VIDEO, number, number * 3000, 1)
         home.udp.block[: len(held)] = held
-        home.udp.routes[key](0, len(held), now_us * 1000)
+        home.udp.lengths[0] = len(held)
+        home.udp.routes[key]([(0, len(held), now_us, HEAD.unpack_from(home.udp.block))])
 
     for key in (b"before", b"now"):
         first.check(message, home.way(key), now_us)

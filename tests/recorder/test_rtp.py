@@ -7,7 +7,7 @@ from aiortc import rtp as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.rtp import Malformed, Unwrapper, parse
+from recorder.rtp import HEAD, PLAIN_FLAGS, Malformed, Unwrapper, parse, shape_of
 
 TRANSPORT_ID, LEVEL_ID = 5, 3
 
@@ -87,6 +87,50 @@ def test_two_byte_extensions_are_read() -> None:
 def test_short_and_foreign_packets_are_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         read(data)
+
+
+element_lists = st.lists(
+    st.tuples(st.sampled_from([0, 1, TRANSPORT_ID, LEVEL_ID, 15]), st.binary(min_size=1, max_size=4)), max_size=4
+)
+
+
+def with_elements(elements: list[tuple[int, bytes]], payload: bytes, flags: int = PLAIN_FLAGS) -> bytes:
+    body = b"".join(bytes([kind << 4 | len(value) - 1]) + value for kind, value in elements)
+    body += bytes(-len(body) % 4)
+    return bytes([flags, 96, 0, 1]) + bytes(8) + b"\xbe\xde" + (len(body) // 4).to_bytes(2, "big") + body + payload
+
+
+@given(element_lists, element_lists, st.data(), st.binary(min_size=12, max_size=40))
+def test_a_packet_that_fits_the_shape_of_another_is_read_as_the_parser_reads_it(
+    elements: list[tuple[int, bytes]], others: list[tuple[int, bytes]], data: st.DataObject, payload: bytes
+) -> None:
+    shape = shape_of(HEAD.unpack_from(with_elements(elements, payload)), TRANSPORT_ID, LEVEL_ID)
+    likely = [(kind, data.draw(st.binary(min_size=len(value), max_size=len(value)))) for kind, value in elements]
+    fitting = 0
+    for candidate in (likely, others):
+        packet = with_elements(candidate, payload)
+        head = HEAD.unpack_from(packet)
+        if shape is None or head[5] != shape.extension or head[6] & shape.mask != shape.pattern:
+            continue
+        fitting += 1
+        found = read(packet)
+        transport = head[6] >> shape.transport_shift & 0xFFFF if shape.transport_shift >= 0 else -1
+        level = head[6] >> shape.level_shift & 0x7F if shape.level_shift >= 0 else -1
+        assert found[5:] == (shape.payload_at, len(packet), transport, level)
+    assert shape is None or fitting
+
+
+def test_the_headers_of_browsers_have_a_shape_and_unusual_ones_have_none() -> None:
+    def shape(packet: bytes) -> object:
+        return shape_of(HEAD.unpack_from(packet), TRANSPORT_ID, LEVEL_ID)
+
+    transport, level = (TRANSPORT_ID, b"\x12\x34"), (LEVEL_ID, b"\x85")
+    assert shape(with_elements([transport], bytes(20))) is not None
+    assert shape(with_elements([level, transport], bytes(20))) is not None
+    assert shape(with_elements([transport], bytes(20), flags=PLAIN_FLAGS | 0x20)) is None, "padding"
+    assert shape(with_elements([transport], bytes(20), flags=PLAIN_FLAGS | 1)) is None, "a contributing source"
+    assert shape(with_elements([(1, bytes(9)), transport], bytes(20))) is None, "more than two words"
+    assert shape(bytes([0x80, 96, 0, 1]) + bytes(30)) is None, "no extension"
 
 
 @given(st.integers(0, 0xFFFF), st.lists(st.integers(-0x7FFF, 0x7FFF), max_size=60))

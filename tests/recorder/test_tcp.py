@@ -25,6 +25,7 @@ from recorder.tcp import (
     WRITE_BYTES,
     Connection,
 )
+from recorder.udp import SLOT_BYTES, SPARE_SLOT, Packet
 from tests.recorder.offers import CHROMIUM
 from tests.recorder.test_reconnect import check as nominate
 from tests.recorder.test_reconnect import credentials, renewed
@@ -149,15 +150,16 @@ async def test_media_and_dtls_of_a_known_connection_reach_its_peer(bench: TcpBen
     (peer,) = bench.worker._peers.values()
     seen: list[tuple[bytes, int]] = []
 
-    def media(slot: int, size: int, arrival_ns: int) -> None:
-        start = slot * 1536
-        seen.append((bytes(bench.worker.udp.block[start : start + size]), slot))
+    def media(packets: list[Packet]) -> None:
+        for slot, size, _, _ in packets:
+            start = slot * SLOT_BYTES
+            seen.append((bytes(bench.worker.udp.block[start : start + size]), slot))
 
     bench.worker.udp.routes[bench.accepted.key] = media
     client.send(MEDIA, MEDIA + bytes(1400), b"\x16\xfe\xfd" + bytes(50))
     await bench.until(lambda: len(seen) == 2 and peer._task is not None)
     assert [found[0] for found in seen] == [MEDIA, MEDIA + bytes(1400)]
-    assert {found[1] for found in seen} == {128}, "the slot that no datagram is read into"
+    assert {found[1] for found in seen} == {SPARE_SLOT}, "the slot that no datagram is read into"
 
 
 async def test_before_a_signed_check_nothing_else_is_listened_to(bench: TcpBench) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +31,8 @@ from recorder.messages import (
     Stop,
     TakeId,
 )
-from recorder.roster import GIVES_WAY_AFTER_US
+from recorder.roster import GIVES_WAY_AFTER_US, WAKE_CONNECTING_S, WAKE_NEEDY_S, WAKE_S
+from recorder.udp import SPARE_SLOT, Packet, UdpPort
 from recorder.worker import Worker, WorkerSettings
 from tests.recorder.offers import CHROMIUM
 
@@ -99,6 +102,70 @@ async def test_media_and_dtls_from_an_unknown_address_are_dropped(bench: Bench) 
     bench.send(b"\x80\x60" + bytes(100), b"\x16\xfe\xfd" + bytes(50), b"\x80\xc8" + bytes(40))
     await bench.until(lambda: bench.count("unknown_sender") == 3)
     assert bench.count("errors") == 0
+
+
+async def test_the_socket_is_read_often_while_someone_waits_and_rarely_otherwise(bench: Bench) -> None:
+    roster, udp = bench.worker.roster, bench.worker.udp
+    await bench.connect()
+    assert udp.wake_every_s == WAKE_CONNECTING_S
+    (peer,) = roster.peers.values()
+    peer.become(PeerState.LIVE)
+    roster.tick(time.monotonic_ns() // 1000)
+    udp.turn()
+    assert udp.wake_every_s == WAKE_S
+    track = peer.tracks[0]
+    for sequence in (1, 3):
+        track.receive(b"\x10\x00", sequence, 0, 1, time.monotonic_ns() // 1000, -1)
+    roster.needy.add(peer)
+    udp.turn()
+    assert udp.wake_every_s == WAKE_NEEDY_S, "a packet is missing"
+    track.flush()
+    peer.ask_again(time.monotonic_ns() // 1_000_000)
+    udp.room = 8
+    bench.send(b"\x80\x60" + bytes(100), b"\x80\x60" + bytes(100))
+    udp.turn()
+    assert udp.last_turn == 2 and udp.wake_every_s == WAKE_NEEDY_S, "the kernel has little room"
+    udp.turn()
+    assert udp.wake_every_s == WAKE_S
+
+
+def kernel_name(udp: UdpPort, sender: socket.socket) -> bytes:
+    """As the kernel writes the sender's address where it tells of a datagram."""
+    host, port = sender.getsockname()
+    if udp.family.version == 4:
+        return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(host)
+    mapped = bytes(10) + b"\xff\xff" + socket.inet_aton(host)
+    return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) + mapped + bytes(4)
+
+
+async def test_packets_of_several_senders_reach_each_in_its_order(bench: Bench) -> None:
+    heard: dict[str, list[tuple[int, int]]] = {"one": [], "two": []}
+    senders = {name: socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for name in heard}
+    udp = bench.worker.udp
+    for name, sender in senders.items():
+        sender.bind(("127.0.0.1", 0))
+
+        def hear(packets: list[Packet], name: str = name) -> None:
+            if any(head[2] == 6 for _, _, _, head in packets):
+                raise RuntimeError("of this sender alone")
+            heard[name] += [(head[2], size) for _, size, _, head in packets]
+
+        udp.routes[kernel_name(udp, sender)] = hear
+    before_us = time.monotonic_ns() // 1000
+    for number in range(6):
+        for sender in senders.values():
+            sender.sendto(bytes([0x80, 0x60, 0, number]) + bytes(100 + number), ("127.0.0.1", udp.port))
+    udp.turn()
+    assert heard["one"] == heard["two"] == [(number, 104 + number) for number in range(6)]
+    slot, size, arrival_us, head = udp.spare(b"\x90" + bytes(50), before_us)
+    assert (slot, size, arrival_us, head[0]) == (SPARE_SLOT, 51, before_us, 0x90)
+    assert udp.lengths[SPARE_SLOT] == 51
+    senders["one"].sendto(bytes([0x80, 0x60, 0, 6]) + bytes(100), ("127.0.0.1", udp.port))
+    senders["two"].sendto(bytes([0x80, 0x60, 0, 7]) + bytes(100), ("127.0.0.1", udp.port))
+    udp.turn()
+    assert bench.count("errors") == 1 and heard["two"][-1] == (7, 104)
+    for sender in senders.values():
+        sender.close()
 
 
 async def test_a_check_for_nobody_is_counted(bench: Bench) -> None:
