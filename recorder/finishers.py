@@ -44,7 +44,7 @@ class Finishers:
     """Owned by one worker; used on its loop. Each take becomes a link of `chain`."""
 
     def __init__(self, chain: Chain) -> None:
-        self._finish = partial(finish, chain=chain)
+        self._chain = chain
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="finish", initializer=give_way)
 
     async def finish(
@@ -58,7 +58,8 @@ class Finishers:
         if closed.fault is not None:
             log.warning("take %s: %s %s", order.take_id, closed.fault, closed.fault_detail)
         finishing = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._finish, Path(order.folder), order.take_id, facts(closed), closed.lock
+            self._threads,
+            partial(finish, Path(order.folder), order.take_id, facts(closed), closed.lock, chain=self._chain),
         )
         return await _patiently(finishing, f"take {order.take_id}: finishing it")
 

@@ -28,8 +28,9 @@ class Home(Protocol):
 
 @dataclass(slots=True)
 class PeerCounters:
-    """Datagrams of this peer that came to nothing, and what we asked for."""
+    """What came of this peer's media, datagrams that came to nothing, and what we asked for."""
 
+    received_bytes: int = 0
     forged: int = 0
     malformed: int = 0
     over_rate: int = 0

@@ -160,6 +160,7 @@ class Peer:
             self.counters.over_rate += len(packets) - self._packets_left
             packets = packets[: self._packets_left]
         self._packets_left -= len(packets)
+        self.counters.received_bytes += sum([packet[1] for packet in packets])
         unprotect, pointers, sizes = keys.unprotect, keys.pointers, keys.sizes
         block, lengths, by_ssrc = self._block, self._lengths, self._by_ssrc
         heard: list[tuple[int, int]] = []

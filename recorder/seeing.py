@@ -49,7 +49,7 @@ def peer_figures(peers: Iterable[Peer], takes: Iterable[Take], now_us: int) -> l
             "peer_id": peer.peer_id,
             "state": str(peer.state),
             **peer.figures(),
-            "payload_bytes": sum(track.counters.payload_bytes for track in peer.tracks),
+            "received_bytes": peer.counters.received_bytes,
             "key_age_ms": now_us // 1000 - key_ms if key_ms else -1,
         }
         take = of_peer.get(peer.peer_id)

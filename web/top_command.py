@@ -134,7 +134,9 @@ def _peer(now: Mapping[str, Any], before: Mapping[str, Any] | None, elapsed_s: f
         str(now.get("phase", "")),
         f"{number('elapsed_ms') / 1000:.0f}" if recording else "",
         f"{number('safe_ms') / 1000:.0f}" if recording else "",
-        _rate(number("payload_bytes"), None if before is None else before.get("payload_bytes", 0), elapsed_s, 8 / 1000),
+        _rate(
+            number("received_bytes"), None if before is None else before.get("received_bytes", 0), elapsed_s, 8 / 1000
+        ),
         *(str(number(name)) for name in ("packets", "packets_lost", "packets_recovered", "nacks", "plis")),
         f"{number('key_age_ms') / 1000:.1f}" if number("key_age_ms") >= 0 else "",
         str(number("gaps")) if recording else "",

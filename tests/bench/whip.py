@@ -135,7 +135,6 @@ class Front:
 
 
 async def serve(front: Front, port: int) -> None:
-    await front.start()
     app = web.Application(client_max_size=1 << 20)
     app.add_routes(
         [
@@ -147,7 +146,8 @@ async def serve(front: Front, port: int) -> None:
     )
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()
+    await web.TCPSite(runner, "0.0.0.0", port).start()  # before a worker may choose the same port
+    await front.start()
     print("READY", front.pool.process_ids[0], flush=True)
     try:
         await asyncio.Event().wait()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from recorder import finishers
+from recorder.chain import Chain
 from recorder.finishers import NICE, Finishers
 from recorder.messages import Arm, EndReason, PeerId, TakeId, TakeResult, Verdict
 from recorder.mux import MuxClosed
@@ -30,8 +31,8 @@ def closed() -> Future[MuxClosed]:
 
 
 @pytest.fixture
-def subject() -> Iterator[Finishers]:
-    made = Finishers()
+def subject(tmp_path: Path) -> Iterator[Finishers]:
+    made = Finishers(Chain(tmp_path))
     yield made
     made.close()
 
@@ -41,7 +42,7 @@ async def test_the_threads_that_finish_give_way_and_the_others_do_not(
 ) -> None:
     seen: list[int] = []
 
-    def finish(folder: Path, take_id: TakeId, facts: object, lock: object) -> TakeResult:
+    def finish(folder: Path, take_id: TakeId, facts: object, lock: object, chain: object) -> TakeResult:
         seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         return RESULT
 

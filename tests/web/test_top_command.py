@@ -63,9 +63,9 @@ def test_a_running_take_is_shown_and_goes_on_under_many_onlookers(tmp_path: Path
 
 
 def test_rates_are_of_the_time_between_two_looks() -> None:
-    row = {"peer_id": "peer", "state": "live", "packets": 100, "payload_bytes": 100_000}
+    row = {"peer_id": "peer", "state": "live", "packets": 100, "received_bytes": 100_000}
     before = Counters({"packets": 100}, [row])
-    now = Counters({"packets": 500}, [row | {"packets": 500, "payload_bytes": 475_000}])
+    now = Counters({"packets": 500}, [row | {"packets": 500, "received_bytes": 475_000}])
     console_text = "".join(str(column._cells) for table in tables({0: now, 1: None}, {0: before}, 2.0).renderables
                            for column in table.columns)  # type: ignore[attr-defined]  # fmt: skip
     assert "'200'" in console_text
