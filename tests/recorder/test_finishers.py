@@ -58,7 +58,7 @@ async def test_a_slow_disk_is_said_and_waited_for_and_one_that_hangs_is_given_up
 ) -> None:
     go = threading.Event()
 
-    def finish(*_: object) -> TakeResult:
+    def finish(*_: object, **chain: object) -> TakeResult:
         go.wait(5)
         return RESULT
 
