@@ -41,12 +41,19 @@ class Coturn:
                 cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            assert self._process.poll() is None and time.monotonic() < deadline, self.said
-            time.sleep(0.02)
+        try:
+            while not self._answers():
+                assert self._process.poll() is None and time.monotonic() < deadline, self.said
+                time.sleep(0.02)
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
         assert self._process is not None
         self._process.terminate()
         try:

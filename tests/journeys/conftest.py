@@ -25,14 +25,16 @@ QUIET = [
 ]
 FAKE_CAMERA = ["--use-fake-device-for-media-stream=fps=30", "--use-fake-ui-for-media-stream"]
 ADDRESS = "10.99.0.1"
+PAGES = ("test_newcomer", "test_pages", "test_shortlist", "test_template_editor")
 LOOPBACK = "--allow-loopback-in-peer-connection"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One browser at a time: a journey wants a core for its encoder."""
+    """One browser that records at a time, since it wants a core for its encoder; beside it one that looks at pages."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            group = "pages" if item.path.stem in PAGES else "recordings"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import selectors
+import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -46,12 +49,16 @@ class Firefox:
         }
         self._process = subprocess.Popen(
             [ROOT / ".venv" / "bin" / "node", str(DRIVER), json.dumps(settings)],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, start_new_session=True,
         )  # fmt: skip
         self._readable = selectors.DefaultSelector()
         assert self._process.stdout is not None
         self._readable.register(self._process.stdout, selectors.EVENT_READ)
-        self.version: str = self.tell("version", START_S)
+        try:
+            self.version: str = self.tell("version", START_S)
+        except BaseException:
+            self.close()
+            raise
 
     def tell(self, command: str, within_s: float = REPLY_S, **given: object) -> Any:
         """One command of firefox.mjs and its result."""
@@ -91,14 +98,20 @@ class Firefox:
             page.unlink()
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        """Ends the driver and its browser, whatever state they are in."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(OSError):  # the driver may have ended before
+            self._process.stdin.close()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)
         self._readable.close()
+        self._process.stdout.close()
 
     def __enter__(self) -> Firefox:
         return self

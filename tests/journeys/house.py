@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -65,11 +66,14 @@ def free_port(kind: socket.SocketKind) -> int:
 
 
 def free_media_port() -> int:
-    """Free for UDP and for TCP: a recorder wants both."""
+    """Free for UDP and for TCP: a recorder wants both. Not one that the kernel gives to whoever asks for any."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        port = free_port(socket.SOCK_DGRAM)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("0.0.0.0", port))
+        port = random.randrange(10_000, lowest)
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        with udp, tcp, contextlib.suppress(OSError):
+            udp.bind(("0.0.0.0", port))
+            tcp.bind(("0.0.0.0", port))
             return port
 
 
@@ -160,7 +164,9 @@ class House:
                 self.process.kill()
                 self.process.wait(10)
         for pid in self.workers():
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        until(lambda: not self.workers(), 30, "the workers are gone")
 
     def workers(self) -> list[int]:
         """The process ids of the recorder workers of this house."""

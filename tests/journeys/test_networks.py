@@ -102,6 +102,7 @@ def test_over_tcp_alone_an_answer_outlives_its_connection_without_a_press(house:
         candidate.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("house", [("vp8",)], indirect=True)
 def test_through_a_turn_server_alone_with_credentials_that_expire(
     house: House, browser: Browser, tmp_path: Path

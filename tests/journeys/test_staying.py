@@ -58,7 +58,7 @@ def plays_through(path: Path, sidecar: dict[str, Any]) -> None:
         assert sum(1 for _ in container.decode(video)) == sidecar["video_frames"]
 
 
-@pytest.mark.parametrize("house", [("h264",), ("vp8",)], indirect=True)
+@pytest.mark.parametrize("house", [pytest.param(("h264",), marks=pytest.mark.long), ("vp8",)], indirect=True)
 def test_after_a_reload_the_same_answer_goes_on_by_a_press(house: House, browser: Browser) -> None:
     invited = house.furnish(QUESTION)
     house.start()

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, expect
 from tests.journeys.candidate import PLAY, Candidate
 from tests.journeys.house import EMAIL, PASSWORD, Ask, House, until
 
-CAP_BPS = 2_500_000
 QUESTIONS = (
     Ask("What would you plant first?", limit_s=30, retakes=2),
     Ask("A customer is unhappy. What do you do?", think_s=30, limit_s=30, retakes=1),
@@ -20,7 +19,12 @@ QUESTIONS = (
 )
 
 
-@pytest.mark.parametrize("house", [("h264", "vp8"), ("vp8",)], indirect=True, ids=["h264", "vp8"])
+@pytest.mark.parametrize(
+    "house",
+    [("h264", "vp8"), pytest.param(("vp8",), marks=pytest.mark.long)],
+    indirect=True,
+    ids=["h264", "vp8"],
+)
 def test_a_candidate_answers_and_a_recruiter_watches(
     house: House, browser: Browser, request: pytest.FixtureRequest
 ) -> None:
@@ -49,11 +53,6 @@ def test_a_candidate_answers_and_a_recruiter_watches(
         lambda: any(entry["target"] > 1_000_000 and entry["width"] == 1280 for entry in candidate.figures()),
         3,
         "the browser aims at over 1 Mbit/s, 1280 wide",
-    )
-    until(
-        lambda: any(entry["target"] >= 0.9 * CAP_BPS and entry["width"] == 1280 for entry in candidate.figures()),
-        5,
-        "within 8 s it aims at 90 % of what the operator allows",
     )
     candidate.record_for(3)
     candidate.plays(candidate.at("playback").locator("video"))

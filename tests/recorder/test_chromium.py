@@ -15,7 +15,7 @@ import pytest
 from recorder.messages import OutageEnded, TakeResult, TakeStarted, Verdict
 from tests.recorder.stage import Seen, Together, pictures, stage, together
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("recordings")
 BOUND_MS = 40.0
 BITRATE_FLOOR_BPS = 1_000_000
 
