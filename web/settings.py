@@ -21,7 +21,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from web.mail import addresses
 
 DEFAULT_FILE = Path("config.toml")
-SECRETS = frozenset({"password", "credential", "secret"})
+SECRETS = frozenset({"password", "credential", "secret", "mail"})
+"""Not repeated in a mistake; `mail` itself neither, should a URL stand where its table belongs."""
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared with, not bound to)
 
 ICE_URL = re.compile(r"(stuns?:[^\s?/@]+)|(turns?:[^\s?/@]+(\?transport=(udp|tcp))?)")
@@ -50,8 +51,9 @@ class IceServer(BaseModel):
     def _known_schemes(cls, urls: list[str]) -> list[str]:
         for url in urls:
             if not ICE_URL.fullmatch(url):
+                told = ("…@" if "@" in url else "") + url.rpartition("@")[2].partition("?")[0]  # never a credential
                 raise ValueError(
-                    f"{url!r} is neither stun:host:port nor turn:host:port?transport=tcp (or stuns:, turns:)"
+                    f"{told!r} is neither stun:host:port nor turn:host:port?transport=tcp (or stuns:, turns:)"
                 )
         return urls
 
@@ -279,7 +281,8 @@ def _mistake(detail: Any) -> Mistake:
     if detail["type"] == "extra_forbidden":
         return Mistake(key, "there is no such setting")
     reason = detail["msg"].removeprefix("Value error, ")
-    given = None if key.rpartition(".")[2] in SECRETS else detail.get("input")
+    secret = key.startswith("ice_servers") or key.rpartition(".")[2] in SECRETS
+    given = None if secret else detail.get("input")
     if isinstance(given, (str, int, float, bool)) and repr(given) not in reason:
         reason = f"{reason} (it is {given!r})"
     return Mistake(key, reason)

@@ -136,6 +136,9 @@ def test_mail_that_could_not_work_is_refused_and_no_password_is_repeated(tmp_pat
         ('urls = ["stun:s.example?transport=udp"]', "neither"),
         ('urls = ["turn:me@t.example"]\nsecret = "hush-hush"', "neither"),
         ("urls = []", "at least 1"),
+        ('urls = ["turn:me:hush-hush@t.example"]', "'…@t.example' is neither"),
+        ('urls = ["turn:t.example?credential=hush-hush"]', "'turn:t.example' is neither"),
+        ('urls = "turn:me:hush-hush@t.example"', "valid list"),
     ],
 )
 def test_ice_servers_that_could_not_work_are_refused_and_no_secret_is_repeated(
@@ -147,6 +150,16 @@ def test_ice_servers_that_could_not_work_are_refused_and_no_secret_is_repeated(
     assert said in str(caught.value)
     assert "hush" not in str(caught.value)
     assert "12345678" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", ['ice_servers = ["turn:me:hush@t"]', 'ice_servers = "turn:me:hush@t"', 'mail = "smtp://me:hush@m"']
+)
+def test_a_text_in_the_place_of_a_table_is_not_repeated(tmp_path: Path, given: str) -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        load(write(tmp_path / "bad.toml", given))
+    assert "valid" in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_the_ice_server_of_the_example_is_a_good_one_and_keeps_its_secret(tmp_path: Path) -> None:
