@@ -95,7 +95,7 @@ async def looked(path: Path, timeout_s: float = TIMEOUT_S) -> Look:
     )  # fmt: skip
     try:
         async with asyncio.timeout(timeout_s):
-            said = await process.stdout.read(OUTPUT_LIMIT_BYTES) if process.stdout is not None else b""
+            said = await _to_end(process.stdout) if process.stdout is not None else b""
             await process.wait()
     except TimeoutError:
         return Look(problem="timeout")
@@ -105,6 +105,14 @@ async def looked(path: Path, timeout_s: float = TIMEOUT_S) -> Look:
                 process.kill()
             await process.wait()
     return from_json(said) or Look(problem=f"exit code {process.returncode}")
+
+
+async def _to_end(stream: asyncio.StreamReader) -> bytes:
+    """All of it, which may come in parts; never more than OUTPUT_LIMIT_BYTES."""
+    said = b""
+    while part := await stream.read(OUTPUT_LIMIT_BYTES - len(said)):
+        said += part
+    return said
 
 
 async def looking(app: web.Application) -> AsyncIterator[None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,28 @@ async def test_a_disk_that_takes_one_look_not_holds_up_no_other(site: Site, monk
     assert [(await read(site, take)).reasons for take in (first, second)] == [[], ["black"]]
     assert await looker(site).look_at_all() == 1
     assert (await read(site, first)).reasons == ["black"]
+
+
+async def test_a_look_that_is_told_in_parts_is_heard_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Parts(asyncio.StreamReader):
+        """Gives what has come so far, as a pipe does."""
+
+        async def read(self, n: int = -1) -> bytes:
+            return await super().read(min(n, 7))
+
+    class Process:
+        stdout, returncode = Parts(), 0
+
+        async def wait(self) -> int:
+            return 0
+
+    async def started(*_: object, **__: object) -> Process:
+        return Process()
+
+    Process.stdout.feed_data(json.dumps(asdict(Look(["silent"], heard_ms=0))).encode())
+    Process.stdout.feed_eof()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
+    assert await looked(Path("take-1.webm")) == Look(["silent"], heard_ms=0)
 
 
 async def test_a_look_that_never_ends_is_ended(tmp_path: Path) -> None:
