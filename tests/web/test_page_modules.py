@@ -321,6 +321,111 @@ def test_a_connection_that_the_server_doubts_is_restarted_and_a_forgotten_one_re
     }
 
 
+@pytest.mark.parametrize("believes", ["all along", "again after each restart"])
+def test_a_doubt_that_outlives_restarts_leads_to_a_new_connection(believes: str) -> None:
+    script = """
+    const restarted = async (number) => {
+      await publisher.accept("answer to the restart", number);
+      if (BELIEVES !== "all along") {
+        becomes(peers[0], "disconnected");
+        becomes(peers[0], "connected");
+      }
+    };
+    publisher.doubted(true);
+    await due(2000);
+    await restarted(2);
+    await due(5000);
+    const second = [...restarts];
+    await restarted(3);
+    await due(5000);
+    await due(500);
+    await publisher.accept("answer", 4);
+    becomes(peers[1], "connected");
+    await due(2000);
+    const result = { second, restarts, offers: offers.map(([, number]) => number), peers: peers.length };
+    """
+    found = run(PRETENDED + WITH_RESTART + script.replace("BELIEVES", json.dumps(believes)))
+    assert found == {"second": [2, 3], "restarts": [2, 3, 5], "offers": [1, 4], "peers": 2}
+
+
+def test_a_restart_has_its_time_and_one_that_helped_is_the_last() -> None:
+    script = """
+    publisher.doubted(true);
+    await due(2000);
+    await publisher.accept("answer to the restart", 2);
+    publisher.doubted(true);  // another state, and the outage lasts
+    await due(2000);
+    const early = [...restarts];
+    publisher.doubted(false);
+    await due(5000);
+    publisher.doubted(true);
+    await due(2000);
+    const result = { early, restarts, peers: peers.length, publishing: publisher.publishing };
+    """
+    found = run(PRETENDED + WITH_RESTART + script)
+    assert found == {"early": [2], "restarts": [2, 3], "peers": 1, "publishing": "connected"}
+
+
+def test_a_restart_that_the_browser_did_not_need_is_not_counted_for_ever() -> None:
+    script = """
+    publisher.forgotten();
+    publisher.retryNow();
+    await due(0);
+    await publisher.accept("answer to the restart", 2);
+    await due(5000);
+    const believed = publisher.publishing;
+    publisher.doubted(true);
+    await due(2000);
+    const result = { believed, restarts, peers: peers.length };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {"believed": "connected", "restarts": [2, 3], "peers": 1}
+
+
+def test_an_answered_connection_that_does_not_come_about_is_not_waited_for_without_end() -> None:
+    script = """
+    const again = publisher.connect();
+    publisher.forgotten();  // its offer is being made
+    await again;
+    publisher.forgotten();  // it is not answered yet
+    const early = [offers.length, publisher.publishing];
+    await publisher.accept("answer", 2);
+    if (FORGOTTEN) publisher.forgotten();
+    else await due(12_000);
+    await due(500);
+    const result = { early, restarts, offers: offers.map(([, number]) => number) };
+    """
+    told, silent = (
+        run(PRETENDED + WITH_RESTART + script.replace("FORGOTTEN", forgotten)) for forgotten in ("true", "false")
+    )
+    assert told == {"early": [2, "connecting"], "restarts": [], "offers": [1, 2, 3]}
+    assert silent == {"early": [2, "connecting"], "restarts": [3], "offers": [1, 2]}
+
+
+def test_a_connection_that_came_about_is_not_restarted_for_having_taken_time() -> None:
+    script = """
+    await publisher.connect();
+    await publisher.accept("answer", 2);
+    becomes(peers[1], "connected");
+    await due(12_000);
+    const result = { restarts, publishing: publisher.publishing };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {"restarts": [], "publishing": "connected"}
+
+
+def test_a_refusal_and_the_state_after_it_are_one_failure() -> None:
+    script = """
+    const pauses = [];
+    for (const number of [2, 3, 4]) {
+      await (number === 2 ? publisher.connect() : due(pauses.at(-1)));
+      publisher.refused(number, true);
+      publisher.forgotten();
+      pauses.push(timers.at(-1).ms);
+    }
+    const result = { pauses, offers: offers.map(([, number]) => number) };
+    """
+    assert run(PRETENDED + WITH_RESTART + script) == {"pauses": [500, 1000, 2000], "offers": [1, 2, 3, 4]}
+
+
 def test_a_restart_waits_for_the_socket_and_a_network_that_is_back_is_tried_at_once() -> None:
     script = """
     mayRestart = false;

@@ -20,6 +20,8 @@ const RESTART_TIMEOUT_MS = 5000;
 const MOST_RESTARTS = 2;
 /** No answer and no error to an offer for so long: the socket lost one of them. */
 const ANSWER_TIMEOUT_MS = 8000;
+/** From an answer to "connected"; a browser itself may try for half a minute. */
+const CONNECTING_TIMEOUT_MS = 12000;
 /** While no offer is allowed, look again this often. */
 const ASK_AGAIN_MS = 500;
 
@@ -53,6 +55,10 @@ export class Publisher {
     this.restarts = 0;
     this.failures = 0;
     this.timer = 0;
+    /** `timer` is the pause before a new connection. */
+    this.pausing = false;
+    /** The server hears nothing of us, by its last word. */
+    this.doubt = false;
     this.doubtTimer = 0;
   }
 
@@ -65,7 +71,7 @@ export class Publisher {
     this.hopeless = false;
     if (this.peer && this.publishing !== "lost" && (await this.#replaceTracks(stream))) return;
     this.failures = 0;
-    clearTimeout(this.timer);
+    this.#calm();
     if (this.to.mayOffer()) await this.connect();
     else this.#again();
   }
@@ -107,11 +113,12 @@ export class Publisher {
     const peer = this.peer;
     if (!peer || !this.#awaits(number)) return;
     this.awaitsAnswer = false;
-    clearTimeout(this.timer);
+    this.#calm();
     try {
       await peer.setRemoteDescription({ type: "answer", sdp });
       this.answered = true;
       if (this.restarts > 0) this.#restartWithin(peer);
+      else if (peer.connectionState !== "connected") this.#later(CONNECTING_TIMEOUT_MS, peer, () => this.#recover());
       await this.#shapeVideo(peer);
     } catch {
       if (peer === this.peer) this.#again();
@@ -127,7 +134,7 @@ export class Publisher {
   refused(number, retry) {
     if (!this.#awaits(number)) return false;
     this.awaitsAnswer = false;
-    clearTimeout(this.timer);
+    this.#calm();
     this.hopeless = !retry;
     if (retry) this.#again();
     else this.#change("lost");
@@ -139,11 +146,12 @@ export class Publisher {
    * @param {boolean} doubt
    */
   doubted(doubt) {
+    this.doubt = doubt;
     if (!doubt) {
       clearTimeout(this.doubtTimer);
       this.doubtTimer = 0;
-      if (this.publishing === "connected") this.restarts = 0;
-    } else if (!this.doubtTimer && this.publishing === "connected" && !this.awaitsAnswer) {
+      if (this.publishing === "connected") this.restarts = this.failures = 0;
+    } else if (!this.doubtTimer && this.publishing === "connected" && !this.awaitsAnswer && this.restarts === 0) {
       this.doubtTimer = setTimeout(() => {
         this.doubtTimer = 0;
         if (this.publishing === "connected") this.#recover();
@@ -158,12 +166,14 @@ export class Publisher {
 
   /** The server holds no connection of ours, whatever this side believes. */
   forgotten() {
-    if (this.stream && !this.hopeless && !this.awaitsAnswer && this.publishing !== "connecting") this.#again();
+    const offering = this.awaitsAnswer || (this.publishing === "connecting" && !this.answered);
+    if (this.stream && !this.hopeless && !offering && !this.pausing) this.#again();
   }
 
   /** Stops sending; the camera itself belongs to capture.js. */
   stop() {
     this.stream = null;
+    this.doubt = false;
     this.#drop();
     this.#change("off");
   }
@@ -207,10 +217,10 @@ export class Publisher {
   #watch(peer) {
     if (peer !== this.peer) return;
     if (peer.connectionState === "connected") {
-      this.failures = 0;
-      this.restarts = 0;
-      clearTimeout(this.timer);
+      if (this.doubt && this.restarts > 0) this.#restartWithin(peer);
+      else if (!this.awaitsAnswer) this.#calm();
       this.#change("connected");
+      this.doubted(this.doubt);
     } else if (peer.connectionState === "disconnected") {
       this.#change("lost");
       if (!this.awaitsAnswer) this.#later(HEALING_MS, peer, () => this.#recover());
@@ -223,7 +233,7 @@ export class Publisher {
   /** Another way to the server for the same connection; when that did not help, or cannot be, a new connection. */
   #recover() {
     const peer = this.peer;
-    clearTimeout(this.timer);
+    this.#calm();
     if (!peer || !this.answered || this.restarts >= MOST_RESTARTS) this.#again();
     else if (this.to.mayRestart()) void this.#restart(peer);
     else this.#later(ASK_AGAIN_MS, peer, () => this.#recover());
@@ -253,14 +263,15 @@ export class Publisher {
     this.#later(RESTART_TIMEOUT_MS, peer, () => {
       this.awaitsAnswer = false;
       // A browser that never doubted the connection says nothing when it is better; the server does.
-      if (peer.connectionState === "connected") this.#change("connected");
-      else this.#recover();
+      if (peer.connectionState !== "connected" || this.doubt) return this.#recover();
+      this.#change("connected");
+      this.doubted(false);
     });
   }
 
   /** @param {number} pauseMs @param {RTCPeerConnection} peer @param {() => void} [then] */
   #later(pauseMs, peer, then = () => this.#again()) {
-    clearTimeout(this.timer);
+    this.#calm();
     this.timer = setTimeout(() => {
       if (peer === this.peer) then();
     }, pauseMs);
@@ -269,11 +280,12 @@ export class Publisher {
   /** A new connection after a pause that grows; the old one stays meanwhile, since it may heal. */
   #again() {
     this.awaitsAnswer = false;
-    clearTimeout(this.timer);
+    this.#calm();
     this.#change("lost");
     const pauseMs = BACKOFF_MS[Math.min(this.failures, BACKOFF_MS.length - 1)];
     this.failures += 1;
     this.timer = setTimeout(() => this.#whenAllowed(), pauseMs);
+    this.pausing = true;
   }
 
   #whenAllowed() {
@@ -281,8 +293,14 @@ export class Publisher {
     else this.timer = setTimeout(() => this.#whenAllowed(), ASK_AGAIN_MS);
   }
 
-  #drop() {
+  /** What was due is not any more. */
+  #calm() {
     clearTimeout(this.timer);
+    this.pausing = false;
+  }
+
+  #drop() {
+    this.#calm();
     clearTimeout(this.doubtTimer);
     this.doubtTimer = this.restarts = 0;
     this.awaitsAnswer = this.answered = false;
