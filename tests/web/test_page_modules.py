@@ -496,6 +496,39 @@ const to = { iceServers: async () => [], mayOffer: () => true, mayRestart: () =>
 """
 
 
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_page_that_waits_for_another_has_no_camera_on_though_it_is_granted_then(granted: bool) -> None:
+    script = """
+    const prompts = [];
+    navigator.mediaDevices.getUserMedia = () => new Promise((...ends) => prompts.push(ends));
+    const answers = (prompt) => GRANTED
+      ? prompt[0]({ getTracks: () => [track], getVideoTracks: () => [], getAudioTracks: () => [track] })
+      : prompt[1](new DOMException("", "AbortError"));
+    const camera = new Camera(1000, to);
+    const opening = camera.open();
+    camera.told("live", false, true);
+    const asked = camera.standing;
+    answers(prompts[0]);
+    await opening;
+    const before = { asked, standing: camera.standing, stopped: track.stopped, problem: camera.problem };
+    track.stopped = false;
+    navigator.mediaDevices.getUserMedia = async () => (
+      { getTracks: () => [track], getVideoTracks: () => [], getAudioTracks: () => [track] });
+    await camera.open();
+    const pressed = [camera.standing, track.stopped];
+    camera.told("live", false, true);
+    const after = [camera.standing, track.stopped];
+    const result = { before, pressed, after, publishing: camera.publisher.publishing };
+    """
+    found = run(PRETENDED + WITH_CAMERA + script.replace("GRANTED", json.dumps(granted)))
+    assert found == {
+        "before": {"asked": "off", "standing": "off", "stopped": granted, "problem": None},
+        "pressed": ["on", False],
+        "after": ["off", True],
+        "publishing": "off",
+    }
+
+
 @pytest.mark.parametrize("about", ["restart", "offer"])
 def test_a_refused_restart_makes_way_for_a_new_connection_and_the_camera_stays_on(about: str) -> None:
     script = """

@@ -65,6 +65,7 @@ export class Camera {
     this.to.changed();
     try {
       const stream = await this.capture.open(choice);
+      if (!stream) return;
       this.standing = "on";
       void this.publisher.publish(stream);
       this.to.devices();
@@ -109,11 +110,13 @@ export class Camera {
 
   /**
    * The server told which connection it has; none, although we publish, means a new one. A recording that goes on all
-   * the same has ours: the server was away, and its recorder was not.
+   * the same has ours: the server was away, and its recorder was not. A page that waits for another needs no camera.
    * @param {Media} told
    * @param {boolean} outage a recording runs, and nothing arrives
+   * @param {boolean} [elsewhere] another page counts
    */
-  told(told, outage) {
+  told(told, outage, elsewhere = false) {
+    if (elsewhere) this.close();
     this.publisher.doubted(this.on && outage);
     const missed = told === "none" && (outage || !this.to.takeRuns());
     if (this.on && missed && this.to.mayOffer()) this.publisher.forgotten();

@@ -31,11 +31,14 @@ export class Capture {
     this.analyser = null;
     /** @type {Float32Array<ArrayBuffer>} */
     this.samples = new Float32Array(1024);
+    /** The newest `open` or `close`: what was asked for before it is not wanted any more. */
+    this.turn = 0;
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.to.devices());
   }
 
   /**
    * Asks for camera and microphone (or the microphone alone). Call it only from a press. Throws CaptureProblem.
+   * Null when it was closed, or opened again, while the browser asked: their lights go out at once.
    * @param {{ camera?: string, microphone?: string, soundOnly?: boolean }} [choice] device ids
    */
   async open(choice = {}) {
@@ -59,12 +62,19 @@ export class Capture {
     if (choice.camera && this.deviceId("camera") !== choice.camera) {
       for (const track of this.stream?.getVideoTracks() ?? []) track.stop();
     }
+    const turn = ++this.turn;
     /** @type {MediaStream} */
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia(choice.soundOnly ? { audio } : { audio, video });
     } catch (error) {
-      throw await explain(error, choice.soundOnly === true);
+      const problem = await explain(error, choice.soundOnly === true);
+      if (turn !== this.turn) return null;
+      throw problem;
+    }
+    if (turn !== this.turn) {
+      for (const track of stream.getTracks()) track.stop();
+      return null;
     }
     this.close();
     this.stream = stream;
@@ -80,6 +90,7 @@ export class Capture {
 
   /** Lets go of camera and microphone: their lights go out. */
   close() {
+    this.turn += 1;
     for (const track of this.stream?.getTracks() ?? []) {
       track.onended = track.onmute = track.onunmute = null;
       track.stop();

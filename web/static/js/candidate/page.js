@@ -150,7 +150,7 @@ class Page {
     } else if (this.chosen !== "review" && !state.questions.some((question) => question.id === this.chosen)) {
       this.chosen = state.questions.find((question) => !settled(question))?.id ?? "review";
     }
-    this.camera.told(state.media, busy?.state === "recording" && busy.stalled);
+    this.camera.told(state.media, busy?.state === "recording" && busy.stalled, state.elsewhere);
     this.draw();
   }
 
