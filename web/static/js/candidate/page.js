@@ -5,11 +5,12 @@
 
 import { Camera } from "./camera.js";
 import { Clocks } from "./clock.js";
-import { after, countsDown, fellSilent, goesOnWith, held, settled, takeRuns } from "./phase.js";
+import { after, countsDown, goesOnWith, held, settled, silence, takeRuns } from "./phase.js";
 import { Relays } from "./relays.js";
 import { Signalling } from "./signalling.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
+import { AWAY, UNANSWERED } from "./words.js";
 
 /** @typedef {import("./messages.js").State} State */
 /** @typedef {import("./messages.js").Question} Question */
@@ -41,6 +42,8 @@ class Page {
     this.chosen = "";
     this.retaking = "";
     this.leaving = false;
+    /** A press was asked of the server, and nothing was heard since. */
+    this.unanswered = false;
     this.heardAtMs = 0;
     this.clocks = new Clocks();
 
@@ -95,6 +98,7 @@ class Page {
   /** @param {Told} message */
   #told(message) {
     this.heardAtMs = performance.now();
+    this.unanswered = false;
     switch (message.type) {
       case "state":
         this.#stateTold(message);
@@ -115,6 +119,7 @@ class Page {
           this.camera.restartRefused(message.number);
           break;
         }
+        if (message.about === "relays") break;
         if (message.about === "offer" && !this.camera.offerRefused(message.code, message.number)) break;
         if (message.about === "send" || message.about === "confirm") this.view.review.closeDialogs();
         if (UNSAID.has(message.code)) break;
@@ -158,6 +163,8 @@ class Page {
     const connection = this.signalling.connection;
     if (connection === "ended") this.#leave(this.state?.status === "completed" ? this.receiptPath : this.link);
     if (connection === "superseded" || connection === "refused") this.camera.close();
+    if (connection === "reconnecting" && this.unanswered) this.#refuse(UNANSWERED);
+    this.unanswered = false;
     this.draw();
   }
 
@@ -229,8 +236,8 @@ class Page {
   /** @param {Ask} ask */
   #ask(ask) {
     this.refusal = null;
-    if (!this.signalling.ask(ask))
-      this.#refuse("The server cannot be reached now. Try again when the page has reconnected.");
+    this.unanswered = this.signalling.ask(ask);
+    if (!this.unanswered) this.#refuse(AWAY);
   }
 
   /** Shows why something was not done; an empty text takes it away. @param {string} text */
@@ -281,7 +288,9 @@ class Page {
     const question = this.#current();
     if (!question) return;
     this.view.tick(question, this.progress);
-    if (fellSilent(question, this.progress, performance.now() - this.heardAtMs)) this.signalling.lost();
+    const found = silence(this.state, performance.now() - this.heardAtMs);
+    if (found === "dead") this.signalling.lost();
+    else if (found === "doubtful" && !this.signalling.awaitsAnswer) this.signalling.ask({ type: "relays" });
   }
 
   // Small facts.

@@ -22,6 +22,8 @@
 
 /** While recording the server tells something every second, in an outage too; after this long the socket is dead. */
 const SILENCE_MS = 6000;
+/** Nothing for so long while a clock of the server's runs, or a take is saved: longer than 3-2-1. */
+const QUIET_MS = 4000;
 
 /** States in which the candidate stays with one question until it is done. */
 const HELD = new Set(["thinking", "countdown", "recording", "saving"]);
@@ -42,13 +44,18 @@ export function takeRuns(state) {
 }
 
 /**
- * The socket is dead, though nobody closed it: the server would have told of this recording again.
- * @param {Question} question
- * @param {import("./messages.js").Progress | null} progress the last word of the recording, or null before the first
+ * What silence says of the socket. "dead", though nobody closed it: the server would have told of this recording again.
+ * "doubtful": something was to come, or comes soon, and the server has to be asked whether it is there. A page that
+ * waits for another is told nothing of a recording.
+ * @param {State | null} state
  * @param {number} silentMs since the server told anything
+ * @returns {"dead" | "doubtful" | "well"}
  */
-export function fellSilent(question, progress, silentMs) {
-  return question.state === "recording" && progress !== null && silentMs > SILENCE_MS;
+export function silence(state, silentMs) {
+  const busy = state && !state.elsewhere ? held(state.questions) : null;
+  if (!busy) return "well";
+  if (busy.state === "recording") return silentMs > SILENCE_MS ? "dead" : "well";
+  return silentMs > QUIET_MS ? "doubtful" : "well";
 }
 
 /** How a running answer goes on after "Continue": as it began, with a picture or without. @param {State | null} state */

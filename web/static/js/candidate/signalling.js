@@ -15,8 +15,10 @@ const CLOSE_RESTARTING = 1012;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 const FLOOD_PAUSE_MS = 6000;
 const RESTART_PAUSE_MS = 700;
-/** A server that takes this long to accept is as good as gone. */
+/** A server that takes this long to tell its first state is as good as gone, as is one behind a proxy that keeps it. */
 const OPEN_TIMEOUT_MS = 10000;
+/** Every ask is answered, by a recorder that hangs after 5 s; nothing at all for so long, and the socket is dead. */
+const ANSWER_TIMEOUT_MS = 6000;
 /** A socket that never opened in so many tries will not: the link may have ended, or a proxy refuses sockets. */
 const TRIES_BEFORE_REFUSED = 12;
 
@@ -36,6 +38,14 @@ export class Signalling {
     this.failures = 0;
     this.everOpen = false;
     this.retryTimer = 0;
+    this.openTimer = 0;
+    /** Runs from an ask until anything is heard. */
+    this.answerTimer = 0;
+  }
+
+  /** An ask was sent, and nothing was heard since. */
+  get awaitsAnswer() {
+    return this.answerTimer !== 0;
   }
 
   /** Opens the socket; also "Use this tab" after another tab took over. */
@@ -44,16 +54,13 @@ export class Signalling {
     this.#drop();
     const socket = new WebSocket(this.url);
     this.socket = socket;
-    const openTimer = setTimeout(() => socket.close(), OPEN_TIMEOUT_MS);
-    socket.onopen = () => {
-      clearTimeout(openTimer);
-      socket.send(JSON.stringify({ type: "hello", tab: this.tab }));
-    };
+    this.openTimer = setTimeout(() => {
+      this.#drop();
+      this.#retry(this.#pauseMs());
+    }, OPEN_TIMEOUT_MS);
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", tab: this.tab }));
     socket.onmessage = (event) => this.#heard(event.data);
-    socket.onclose = (event) => {
-      clearTimeout(openTimer);
-      this.#closed(event.code);
-    };
+    socket.onclose = (event) => this.#closed(event.code);
     if (this.connection === "superseded") this.#change("connecting");
   }
 
@@ -64,6 +71,7 @@ export class Signalling {
   ask(ask) {
     if (this.connection !== "open" || this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(ask));
+    this.answerTimer ||= setTimeout(() => this.lost(), ANSWER_TIMEOUT_MS);
     return true;
   }
 
@@ -82,11 +90,14 @@ export class Signalling {
   /** @param {unknown} frame */
   #heard(frame) {
     if (typeof frame !== "string") return;
+    this.#answered();
     /** @type {Told} */
     const message = JSON.parse(frame);
     if (message.type === "superseded") {
+      clearTimeout(this.openTimer);
       this.#change("superseded");
     } else if (this.connection !== "open" && message.type === "state") {
+      clearTimeout(this.openTimer);
       this.failures = 0;
       this.everOpen = true;
       this.#change("open");
@@ -96,12 +107,23 @@ export class Signalling {
 
   /** @param {number} code */
   #closed(code) {
+    clearTimeout(this.openTimer);
+    this.#answered();
     this.socket = null;
     if (code === CLOSE_SUPERSEDED) this.#change("superseded");
     else if (code === CLOSE_ENDED) this.#change("ended");
     else if (code === CLOSE_FLOOD) this.#retry(FLOOD_PAUSE_MS);
     else if (code === CLOSE_RESTARTING) this.#retry(RESTART_PAUSE_MS);
-    else this.#retry(BACKOFF_MS[Math.min(this.failures, BACKOFF_MS.length - 1)] ?? FLOOD_PAUSE_MS);
+    else this.#retry(this.#pauseMs());
+  }
+
+  #pauseMs() {
+    return BACKOFF_MS[Math.min(this.failures, BACKOFF_MS.length - 1)] ?? FLOOD_PAUSE_MS;
+  }
+
+  #answered() {
+    clearTimeout(this.answerTimer);
+    this.answerTimer = 0;
   }
 
   /** @param {number} pauseMs */
@@ -117,6 +139,8 @@ export class Signalling {
   }
 
   #drop() {
+    clearTimeout(this.openTimer);
+    this.#answered();
     if (!this.socket) return;
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
     this.socket.close();

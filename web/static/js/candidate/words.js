@@ -3,6 +3,11 @@
 /** @typedef {import("./messages.js").Question} Question */
 /** @typedef {import("./messages.js").Take} Take */
 
+/** Said of a press while the socket is away, and of one that it took along. */
+export const AWAY = "The server cannot be reached now. Try again when the page has reconnected.";
+export const UNANSWERED =
+  "The connection broke before the server answered. The page reconnects by itself: if nothing has changed then, press again.";
+
 /** A length people are given: "60 s", "2 min", "2 min 30 s". As templates/candidate/times.html says it. @param {number} seconds */
 export function span(seconds) {
   if (seconds < 120) return `${seconds} s`;
