@@ -21,6 +21,15 @@ from tests.recorder.udp_path import UdpPath
 QUESTION = Ask("What do you do when it rains?", limit_s=60, retakes=1)
 
 
+# A socket whose path dies without a word: `deaf` is set on it.
+DEAF = """
+window.WebSocket = class extends WebSocket {
+  send(frame) { if (!this.deaf) super.send(frame); }
+  set onmessage(then) { super.onmessage = then && ((event) => this.deaf || then(event)); }
+};
+"""
+
+
 def recording(candidate: Candidate) -> None:
     candidate.accept_and_start()
     candidate.show(timed=False)
@@ -180,3 +189,33 @@ def test_a_connection_that_the_server_gave_up_is_replaced_without_a_press(house:
         assert len(sidecar["segments"]) == 2 and sidecar["detail"]["outages"] == 1
         assert sidecar["detail"]["outage_ms"] >= 15_000
         candidate.close()
+
+
+@pytest.mark.long
+def test_a_socket_that_died_without_a_word_is_replaced_before_a_recording_and_in_its_countdown(
+    house: House, browser: Browser
+) -> None:
+    invited = house.furnish(QUESTION)
+    house.start()
+    candidate = Candidate(browser, house, invited)
+    candidate.context.add_init_script(DEAF)
+    candidate.accept_and_start()
+    candidate.show(timed=False)
+    candidate.camera_on()
+    expect(candidate.button("Record")).to_be_enabled()
+    candidate.page.evaluate("window.sockets.at(-1).deaf = true")
+    candidate.press("Record")
+    expect(candidate.page.get_by_text("if nothing has changed then, press again")).to_be_visible(timeout=10_000)
+    until(lambda: candidate.page.evaluate("window.sockets.length") == 2, 10, "the page connects again")
+    candidate.phase("seen")
+    expect(candidate.at("banner")).to_be_hidden()
+    candidate.press("Record")
+    candidate.phase("countdown")
+    candidate.page.evaluate("window.sockets.at(-1).deaf = true")
+    candidate.phase("recording")
+    assert candidate.page.evaluate("window.sockets.length") == 3
+    candidate.until_safe(2)
+    candidate.press("Stop")
+    candidate.phase("answered")
+    the_take(house)
+    candidate.close()
