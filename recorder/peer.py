@@ -19,7 +19,7 @@ from recorder.reach import Reach
 from recorder.routes import Route
 from recorder.rtp import HEAD, PLAIN_FLAGS
 from recorder.sdp import Offer
-from recorder.streams import Stream, Streams
+from recorder.streams import Streams
 from recorder.track import KEY_REPEAT_MS, FrameListener, Track
 from recorder.transport_cc import TransportFeedback
 from recorder.udp import SLOT_BYTES, Packet
@@ -154,7 +154,7 @@ class Peer:
         The header is read from the clear text that SRTP authenticates, so what it says holds once `unprotect` does.
         """
         keys = self._keys
-        if keys is None:
+        if keys is None or self.state is PeerState.GONE:
             return
         if len(packets) > self._packets_left:
             self.counters.over_rate += len(packets) - self._packets_left
@@ -166,7 +166,8 @@ class Peer:
         heard: list[tuple[int, int]] = []
         for slot, size, arrival_us, (first, second, sequence, timestamp, ssrc, extension, elements) in packets:
             if 191 < second < 224:  # RFC 5761 §4
-                self._control(slot, arrival_us)
+                if not self._control(slot, timestamp, arrival_us):  # the sender's SSRC is where RTP has a timestamp
+                    return
                 continue
             if unprotect(pointers[slot], sizes[slot]):
                 self.counters.forged += 1
@@ -174,11 +175,13 @@ class Peer:
             size = lengths[slot]
             stream = by_ssrc.get(ssrc)
             if stream is None or stream.kind != second & 0x7F or first != PLAIN_FLAGS or size < HEAD.size:
-                self._unusual(slot, size, arrival_us)
+                if not self._unusual(slot, size, ssrc, arrival_us):
+                    return
                 continue
             shape_extension, mask, pattern, payload_at, transport_shift, level_shift = stream.shape
             if extension != shape_extension or elements & mask != pattern:
-                self._unusual(slot, size, arrival_us)
+                if not self._unusual(slot, size, ssrc, arrival_us):
+                    return
                 continue
             if transport_shift >= 0:
                 heard.append((elements >> transport_shift & 0xFFFF, arrival_us))
@@ -198,8 +201,11 @@ class Peer:
             if track.reorder.missing:
                 self._home.needy.add(self)
 
-    def _unusual(self, slot: int, size: int, arrival_us: int) -> None:
-        """A packet laid out unlike the one before it, retransmitted, or of no stream that was heard before."""
+    def _unusual(self, slot: int, size: int, ssrc: int, arrival_us: int) -> bool:
+        """A packet laid out unlike the one before it, sent again, or of a new stream; False when it ended the peer."""
+        if self._streams.too_many_with(ssrc):
+            self.become(PeerState.GONE, "too many streams")
+            return False
         start = slot * SLOT_BYTES
         try:
             kind, marker, sequence, timestamp, ssrc, begin, end, transport, level = rtp.parse(
@@ -207,53 +213,47 @@ class Peer:
             )
         except rtp.Malformed:
             self.counters.malformed += 1
-            return
+            return True
         if transport >= 0:
             self._feedback.note([(transport, arrival_us)])
-        stream = self._by_ssrc.get(ssrc)
+        stream = self._by_ssrc.get(ssrc) or self._streams.begin(kind, ssrc)
         if stream is None:
-            stream = self._new_stream(kind, ssrc)
-            if stream is None:
-                return
+            self.counters.unknown_type += not self._streams.negotiated(kind)
+            return True
         self.last_media_us = arrival_us
         payload = bytes(self._block[begin:end])
         track = stream.track
         if stream.again:
             track.receive_again(payload, timestamp, marker, arrival_us)
-            return
-        if kind != stream.kind:
+        elif kind != stream.kind:
             self.counters.unknown_type += 1
-            return
-        if size >= HEAD.size:
-            stream.learn(HEAD.unpack_from(self._block, start), self._transport_id, self._level_id)
-        track.receive(payload, sequence, timestamp, marker, arrival_us, 127 - level if level >= 0 else -1)
+        else:
+            if size >= HEAD.size:
+                stream.learn(HEAD.unpack_from(self._block, start), self._transport_id, self._level_id)
+            track.receive(payload, sequence, timestamp, marker, arrival_us, 127 - level if level >= 0 else -1)
+        return True
 
-    def _new_stream(self, kind: int, ssrc: int) -> Stream | None:
-        found = self._streams.begin(kind, ssrc)
-        if self._streams.too_many:
-            self.become(PeerState.GONE, "too many streams")
-        elif not self._streams.negotiated(kind):
-            self.counters.unknown_type += 1
-        return found
-
-    def _control(self, slot: int, arrival_us: int) -> None:
+    def _control(self, slot: int, ssrc: int, arrival_us: int) -> bool:
+        """An RTCP packet; False when it ended the peer."""
         keys = self._keys
-        if keys is None:
-            return
-        if keys.unprotect_control(keys.pointers[slot], keys.sizes[slot]):
+        if keys is None or keys.unprotect_control(keys.pointers[slot], keys.sizes[slot]):
             self.counters.forged += 1
-            return
+            return True
+        if self._streams.too_many_with(ssrc):
+            self.become(PeerState.GONE, "too many streams")
+            return False
         start = slot * SLOT_BYTES
         try:
             reports = rtcp.parse(self._block[start : start + self._lengths[slot]])
         except rtcp.Malformed:
             self.counters.malformed += 1
-            return
+            return True
         for report in reports:
             if isinstance(report, rtcp.SenderReport):
                 for track in self.tracks:
                     if track.ssrc == report.ssrc:
                         track.sender_report(report, arrival_us)
+        return True
 
     # What the worker's timers call.
 

@@ -10,7 +10,7 @@ from recorder.sdp import TrackOffer
 from recorder.track import Track
 
 MOST_STREAMS = 32
-"""Each SSRC costs memory in libsrtp; a browser uses four, six after a change of camera."""
+"""Each SSRC costs memory in libsrtp, and time with every packet; a browser uses four, six after a change of camera."""
 
 
 class Stream:
@@ -44,21 +44,18 @@ class Streams:
         if item.rtx_type:
             self._types[item.rtx_type] = Stream(item.rtx_type, track, True)
 
-    @property
-    def too_many(self) -> bool:
-        """No browser needs as many."""
+    def too_many_with(self, ssrc: int) -> bool:
+        """Whether no browser needs as many, now that this one is authenticated: libsrtp keeps each, media or not."""
+        self._heard_of.add(ssrc)
         return len(self._heard_of) > MOST_STREAMS
 
     def negotiated(self, kind: int) -> bool:
         return kind in self._types
 
     def begin(self, kind: int, ssrc: int) -> Stream | None:
-        """An SSRC that is not in `by_ssrc`; None if it is of before a change, one too many, or of no track of ours."""
-        if ssrc in self._retired:
-            return None
-        self._heard_of.add(ssrc)
+        """An SSRC that is not in `by_ssrc`; None if it is of before a change, or of no track of ours."""
         found = self._types.get(kind)
-        if found is None or self.too_many:
+        if found is None or ssrc in self._retired:
             return None
         if not found.again:
             found.track.restart(ssrc)

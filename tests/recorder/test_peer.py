@@ -13,18 +13,20 @@ import pytest
 from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
+from pylibsrtp import Policy, Session
 
-from recorder.dtls import Certificate
+from recorder.dtls import Certificate, Slots, SrtpKeys
 from recorder.ice import Credentials
 from recorder.messages import PeerId, PeerState
 from recorder.peer import MOST_PACKETS_AT_ONCE, MOST_RESTARTS, PACKETS_A_TICK, Peer
 from recorder.reach import GRACE_US
 from recorder.routes import QUIET_US, Routes, UdpRoute
+from recorder.rtcp import receiver_report
 from recorder.rtp import HEAD
 from recorder.sdp import read_offer
 from recorder.streams import MOST_STREAMS
 from recorder.track import Track
-from recorder.udp import new_block
+from recorder.udp import LENGTH_AT, MMSGHDR_BYTES, SLOT_BYTES, new_block
 from tests.recorder.offers import CHROMIUM
 from tests.recorder.test_udp import check
 
@@ -109,6 +111,36 @@ async def test_a_peer_of_endless_streams_is_ended(home: Home) -> None:
     for ssrc in range(MOST_STREAMS + 2):
         home.deliver(peer, packet(VIDEO, 1, 1, ssrc + 1))
     assert (peer.state, peer.detail) == (PeerState.GONE, "too many streams")
+
+
+@pytest.mark.parametrize("kind", ["reports", "mis-padded"])
+async def test_authentic_packets_of_endless_senders_end_their_peer_whatever_is_in_them(home: Home, kind: str) -> None:
+    """Real SRTP: libsrtp keeps something of each sender before anybody reads what was sent."""
+    secret = bytes(range(30))
+    inbound, sender = (
+        Session(Policy(secret, ssrc_type=way, srtp_profile=Policy.SRTP_PROFILE_AES128_CM_SHA1_80))
+        for way in (Policy.SSRC_ANY_INBOUND, Policy.SSRC_ANY_OUTBOUND)
+    )
+    home.udp.headers = bytearray(101 * MMSGHDR_BYTES)
+    home.udp.lengths = memoryview(home.udp.headers).cast("I")[LENGTH_AT // 4 :: MMSGHDR_BYTES // 4]
+    home.udp.block = new_block(101)
+    peer = home.peer()
+    peer._keys = SrtpKeys(inbound, sender, Slots(home.udp))
+    packets = []
+    for slot in range(100):
+        if kind == "reports":
+            made = sender.protect_rtcp(receiver_report(slot + 1, []))
+        else:
+            made = sender.protect(b"\xa0" + packet(VIDEO, 1, 1, slot + 1, bytes(20))[1:])
+        start = slot * SLOT_BYTES
+        home.udp.block[start : start + len(made)] = made
+        home.udp.lengths[slot] = len(made)
+        packets.append((slot, len(made), time.monotonic_ns() // 1000, HEAD.unpack_from(home.udp.block, start)))
+    peer.media(packets)
+    assert (peer.state, peer.detail) == (PeerState.GONE, "too many streams")
+    assert len(peer._streams._heard_of) == MOST_STREAMS + 1, "the rest of the turn is not looked at"
+    peer.media(packets[:1])
+    assert peer.counters.received_bytes == sum(size for _, size, _, _ in packets)
 
 
 async def test_many_packets_of_a_type_that_was_not_negotiated_are_counted_and_end_nothing(home: Home) -> None:
