@@ -22,6 +22,7 @@ from recorder.messages import (
     PeerId,
     PeerState,
 )
+from recorder.pace import WAKE_NEEDY_S
 from recorder.peer import Peer
 from recorder.probe import Answerer, Probe
 from recorder.record_turns import RecordTurns
@@ -32,11 +33,6 @@ from recorder.udp import UdpPort
 
 log = logging.getLogger(__name__)
 
-WAKE_S = 0.050
-"""A recorder has no latency budget, and the caches are cold after each sleep: 50 ms cost a fifth less than 10 ms."""
-WAKE_NEEDY_S = 0.010
-"""While packets are missing, and after a turn that found more of the kernel's room in use than `MOST_ROOM_USED`."""
-MOST_ROOM_USED = 1 / 8
 WAKE_CONNECTING_S = 0.002
 MOST_CONNECTING = 100
 GIVES_WAY_AFTER_US = 10_000_000
@@ -242,10 +238,10 @@ class Roster:
         """How long packets may wait in the kernel before the next turn."""
         if self._connecting:
             self.udp.wake_every_s = WAKE_CONNECTING_S
-        elif self.needy or self.udp.last_turn > self.udp.room * MOST_ROOM_USED:
+        elif self.needy:
             self.udp.wake_every_s = WAKE_NEEDY_S
         else:
-            self.udp.wake_every_s = WAKE_S
+            self.udp.wake_every_s = self.udp.pace.pause_s(self.udp.room)
 
     def tick(self, now_us: int) -> None:
         """Every 100 ms: feedback of all peers, their states judged."""

@@ -27,6 +27,7 @@ from typing import Any, Protocol
 from cffi import FFI
 
 from recorder.address import Address, open_socket
+from recorder.pace import Pace
 from recorder.rtp import HEAD, Head
 
 log = logging.getLogger(__name__)
@@ -108,8 +109,8 @@ class UdpPort:
 
     `routes` holds the media handler of every address that an authenticated check came
     from, by the kernel's name for it; media from elsewhere is dropped and counted.
-    `wake_every_s` is how long packets may wait in the kernel, where about `room` find room; `last_turn` is how many
-    did. Set it lower while someone waits for an answer (a handshake). While `busy()` is false the socket is
+    `wake_every_s` is how long packets may wait in the kernel, where about `room` find room; `pace` knows how many come.
+    Set it lower while someone waits for an answer (a handshake). While `busy()` is false the socket is
     watched for readability instead, so that a worker without peers does not wake at all.
     """
 
@@ -137,7 +138,7 @@ class UdpPort:
         self._fresh_headers = bytes(self.headers)
 
         self.wake_every_s = 0.01
-        self.last_turn = 0
+        self.pace = Pace(loop.time())
         self._timer: asyncio.TimerHandle | None = None
         self._watching = False
         self._closed = False
@@ -244,7 +245,7 @@ class UdpPort:
             if count < SLOTS:
                 break
         self.datagrams += turn
-        self.last_turn = turn
+        self.pace.note(turn, self._loop.time())
         if self.after_turn is not None:
             self.after_turn()
         self.largest_turn = max(self.largest_turn, turn)

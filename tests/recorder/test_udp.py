@@ -31,7 +31,8 @@ from recorder.messages import (
     Stop,
     TakeId,
 )
-from recorder.roster import GIVES_WAY_AFTER_US, WAKE_CONNECTING_S, WAKE_NEEDY_S, WAKE_S
+from recorder.pace import WAKE_NEEDY_S, WAKE_S, Pace
+from recorder.roster import GIVES_WAY_AFTER_US, WAKE_CONNECTING_S
 from recorder.udp import SPARE_SLOT, Packet, UdpPort
 from recorder.worker import Worker, WorkerSettings
 from tests.recorder.offers import CHROMIUM
@@ -121,12 +122,46 @@ async def test_the_socket_is_read_often_while_someone_waits_and_rarely_otherwise
     assert udp.wake_every_s == WAKE_NEEDY_S, "a packet is missing"
     track.flush()
     peer.ask_again(time.monotonic_ns() // 1_000_000)
-    udp.room = 8
-    bench.send(b"\x80\x60" + bytes(100), b"\x80\x60" + bytes(100))
-    udp.turn()
-    assert udp.last_turn == 2 and udp.wake_every_s == WAKE_NEEDY_S, "the kernel has little room"
     udp.turn()
     assert udp.wake_every_s == WAKE_S
+
+
+@pytest.mark.parametrize(("room", "shortest_s", "longest_s"), [(184, WAKE_NEEDY_S, WAKE_NEEDY_S), (3640, 0.05, 0.05)])
+def test_turns_out_of_rhythm_let_no_more_wait_than_the_kernel_has_room_for(
+    room: int, shortest_s: float, longest_s: float
+) -> None:
+    """Twenty streams of 205 packets a second: in 50 ms they are more than the room a kernel gives by default."""
+    pace = Pace(100.0)
+    now_s, came = 100.0, 0
+    for number in range(200):
+        now_s += 0.001 if number % 3 else pace.pause_s(room) + 0.0005
+        found = int((now_s - 100.0) * 20 * 205) - came
+        came += found
+        pace.note(found, now_s)
+        if number > 2:
+            assert shortest_s <= pace.pause_s(room) <= longest_s, number
+    for _ in range(3):
+        now_s += WAKE_S
+        pace.note(0, now_s)
+    assert pace.pause_s(room) == WAKE_S, "nothing comes any more"
+    pace.note(room, now_s + 0.001)
+    assert pace.pause_s(room) < WAKE_S, "a burst counts at once"
+    pace = Pace(100.0)
+    pace.note(room, 102.0)
+    assert pace.pause_s(room) < WAKE_S, "after a stall nobody knows how many the kernel dropped"
+
+
+async def test_a_turn_right_after_a_full_one_begins_no_long_pause(bench: Bench) -> None:
+    await bench.connect()
+    bench.worker.roster._connecting = False
+    udp = bench.worker.udp
+    udp.room = 184
+    udp.turn()
+    bench.send(*[b"\x80\x60" + bytes(100)] * 200)
+    udp.turn()
+    assert udp.wake_every_s < WAKE_S
+    udp.turn()
+    assert udp.wake_every_s < WAKE_S
 
 
 def kernel_name(udp: UdpPort, sender: socket.socket) -> bytes:
