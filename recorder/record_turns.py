@@ -8,6 +8,7 @@ per remote address: an office behind one address may send fifty people at once.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 RECORDS_A_TURN = 4
@@ -20,9 +21,10 @@ class Taker(Protocol):
 
 
 class RecordTurns:
-    """Filled by `put`, emptied by `hand_on`."""
+    """Filled by `put`, emptied by `hand_on`. `fault` is called, in its `except`, for a taker that raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, fault: Callable[[Taker], None]) -> None:
+        self._fault = fault
         self.dropped = 0
         self._waiting: dict[Taker, deque[bytes]] = {}
 
@@ -34,7 +36,7 @@ class RecordTurns:
             waiting.append(record)
 
     def hand_on(self) -> None:
-        """The oldest record of each of the next few peers. Raises what a taker raises; that record is gone then."""
+        """The oldest record of each of the next few peers; one that raises is gone."""
         for _ in range(RECORDS_A_TURN):
             taker = next(iter(self._waiting), None)
             if taker is None:
@@ -43,7 +45,10 @@ class RecordTurns:
             record = waiting.popleft()
             if waiting:
                 self._waiting[taker] = waiting  # behind all others
-            taker.record(record)
+            try:
+                taker.record(record)
+            except Exception:
+                self._fault(taker)
 
     def forget(self, taker: Taker) -> None:
         self._waiting.pop(taker, None)

@@ -25,7 +25,7 @@ from recorder.messages import (
 from recorder.pace import WAKE_NEEDY_S
 from recorder.peer import Peer
 from recorder.probe import Answerer, Probe
-from recorder.record_turns import RecordTurns
+from recorder.record_turns import RecordTurns, Taker
 from recorder.routes import Route, Routes, UdpRoute
 from recorder.sdp import Offer, read_offer, write_answer
 from recorder.tcp import TcpPort
@@ -67,7 +67,7 @@ class Roster:
         self.peers: dict[PeerId, Peer] = {}
         self._settings = settings
         self._changed = changed
-        self._records = RecordTurns()
+        self._records = RecordTurns(self._fault)
         self._connecting = False
         self._ufrags: dict[str, Peer] = {}
         self._answerer = Answerer(settings.number)
@@ -231,8 +231,17 @@ class Roster:
         if self.needy:
             now_ms = time.monotonic_ns() // 1_000_000
             for peer in list(self.needy):
-                peer.ask_again(now_ms)
+                try:
+                    peer.ask_again(now_ms)
+                except Exception:
+                    self._fault(peer)
         self._choose_pace()
+
+    def _fault(self, peer: Taker) -> None:
+        """What was done for this peer raises: it ends, and no other waits for it."""
+        self.udp.failed("what a peer waits for")
+        if isinstance(peer, Peer):
+            peer.become(PeerState.GONE, "fault")
 
     def _choose_pace(self) -> None:
         """How long packets may wait in the kernel before the next turn."""
@@ -252,13 +261,11 @@ class Roster:
                 for ufrag in peer.reach.outdated(now_us):
                     self._ufrags.pop(ufrag, None)
             except Exception:
-                self.udp.errors += 1
-                log.exception("peer %s failed", peer.peer_id)
-                peer.become(PeerState.GONE, "fault")
+                self._fault(peer)
             connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
         self._connecting = connecting
-        self.tcp.tick(now_us)
         self._answerer.tick()
+        self.tcp.tick(now_us)
 
     def counters(self) -> dict[str, int]:
         """Since the worker began; `frames` are whole pictures of all peers, inside takes and outside."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from recorder.messages import Welcome
 
 if TYPE_CHECKING:
     from recorder.peer import Peer
@@ -34,6 +37,25 @@ class LoopLag:
     def counters(self) -> dict[str, int]:
         """The most of the last 5 to 10 seconds, and of all."""
         return {"loop_lag_us": max(self._now_us, self._before_us), "loop_lag_max_us": self.most_us}
+
+
+def welcome(version: str, udp_port: int, peers: Iterable[Peer], takes: Iterable[Take]) -> Welcome:
+    """Who and what is here, for a server that adopts this worker."""
+    return Welcome(
+        version=version,
+        pid=os.getpid(),
+        udp_port=udp_port,
+        peers=[{"peer_id": peer.peer_id, "state": str(peer.state)} for peer in peers],
+        takes=[
+            {
+                "take_id": take.order.take_id,
+                "peer_id": take.peer_id,
+                "phase": str(take.phase),
+                "folder": take.order.folder,
+            }
+            for take in takes
+        ],
+    )
 
 
 def peer_figures(peers: Iterable[Peer], takes: Iterable[Take], now_us: int) -> list[PeerFigures]:

@@ -8,7 +8,6 @@ time, so that the file is as long as the clock says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 
 from recorder.charged_clock import ChargedClock
@@ -27,8 +26,9 @@ from recorder.messages import (
     TakeProgress,
     TakeStarted,
 )
-from recorder.mux import Mux, MuxFault, MuxOrder, Writer, Written
+from recorder.mux import Mux, MuxOrder, Writer, Written
 from recorder.notes import TakeNotes
+from recorder.phases import END_OF_FAULT, Phase
 from recorder.placing import Placing, Source
 from recorder.prelude import Prelude
 from recorder.rejoin import Joint
@@ -42,20 +42,6 @@ START_WITHIN_US = 10_000_000
 KEY_EVERY_US = 4_000_000
 LATE_PACKETS_US = 300_000
 PROGRESS_EVERY_US = 1_000_000
-
-_FAULTS = {
-    MuxFault.DISK_FULL: EndReason.DISK_FULL,
-    MuxFault.TOO_LARGE: EndReason.TOO_LARGE,
-    MuxFault.QUEUE_FULL: EndReason.FAULT,
-    MuxFault.FAILED: EndReason.FAULT,
-}
-
-
-class Phase(StrEnum):
-    COUNTDOWN = "countdown"
-    RECORDING = "recording"
-    ENDING = "ending"
-    DONE = "done"
 
 
 class Take:
@@ -107,8 +93,10 @@ class Take:
         """Charged time: none of it passes in an outage."""
         return self._clock.elapsed_us(now_us)
 
-    def remaining_us(self, now_us: int) -> int:
-        """Until the limit, if no outage comes between."""
+    def remaining_us(self, now_us: int) -> int | None:
+        """Until the limit, if no outage comes between; None in one: the clock stands still until nobody knows when."""
+        if self._clock.outage_began_us is not None:
+            return None
         return self._clock.limit_us - self._clock.elapsed_us(now_us)
 
     def tick(self, now_us: int) -> None:
@@ -140,7 +128,7 @@ class Take:
             return
         mux = self.mux
         if mux is not None and mux.fault is not None:
-            self.end(_FAULTS[mux.fault], now_us)
+            self.end(END_OF_FAULT[mux.fault], now_us)
             return
         if self._clock.elapsed_us(now_us) >= self._clock.limit_us:
             self.end(EndReason.LIMIT, now_us)

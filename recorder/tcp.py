@@ -9,7 +9,6 @@ bounded, in all and for each neighbourhood.
 from __future__ import annotations
 
 import asyncio
-import logging
 import resource
 import socket
 import time
@@ -21,12 +20,9 @@ from recorder.address import Address, plain
 from recorder.routes import Route
 from recorder.udp import (
     LARGEST_DATAGRAM_BYTES,
-    LOGGED_ERRORS,
     SMALLEST_DATAGRAM_BYTES,
     UdpPort,
 )
-
-log = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 1024
 MOST_STRANGERS = 256
@@ -104,7 +100,11 @@ class TcpPort:
     def tick(self, now_us: int) -> None:
         """Every 100 ms: who may be read again, and whose time is over."""
         for connection in list(self._connections):
-            connection.tick(now_us)
+            try:
+                connection.tick(now_us)
+            except Exception:
+                self.fault()
+                connection.throw_out()
         self.handed_out()  # what came by TCP alone waits for no datagram
 
     def counters(self) -> dict[str, int]:
@@ -163,9 +163,7 @@ class TcpPort:
             self.fault()
 
     def fault(self) -> None:
-        self.udp.errors += 1
-        if self.udp.errors <= LOGGED_ERRORS:
-            log.exception("the handling of frames failed")
+        self.udp.failed("the handling of frames")
 
 
 class Connection(asyncio.BufferedProtocol):

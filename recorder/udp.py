@@ -209,7 +209,7 @@ class UdpPort:
         try:
             self.read()
         except Exception:
-            self._failed("a turn of the socket")
+            self.failed("a turn of the socket")
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -226,7 +226,7 @@ class UdpPort:
             self._timer.cancel()
             self._timer = self._loop.call_later(wake_every_s, self.turn)
 
-    def _failed(self, what: str) -> None:
+    def failed(self, what: str) -> None:
         """Counts a fault; the first few are logged whole, so that a flood of them fills no disk."""
         self.errors += 1
         if self.errors <= LOGGED_ERRORS:
@@ -287,7 +287,7 @@ class UdpPort:
             try:
                 handler(packets)
             except Exception:
-                self._failed("the handling of media")
+                self.failed("the handling of media")
                 self._receiver.failed(key)
 
     def _hand_on(self, slot: int, size: int, first: int, key: bytes) -> None:
@@ -303,7 +303,7 @@ class UdpPort:
             else:
                 self.bad_kind += 1
         except Exception:
-            self._failed("the handling of a datagram")
+            self.failed("the handling of a datagram")
             self._receiver.failed(key)
 
     def spare(self, packet: bytes, arrival_us: int) -> Packet:

@@ -50,12 +50,14 @@ from recorder.messages import (
     Welcome,
 )
 from recorder.mux import MuxClosed, Writer
+from recorder.orders import within_bounds
 from recorder.peer import Peer
+from recorder.phases import Phase
 from recorder.rejoin import Rejoin
 from recorder.roster import Roster, WorkerSettings
 from recorder.sdp import read_offer
-from recorder.seeing import LoopLag, peer_figures
-from recorder.take import Phase, Take
+from recorder.seeing import LoopLag, peer_figures, welcome
+from recorder.take import Take
 
 __all__ = ["Worker", "WorkerSettings"]
 
@@ -105,6 +107,7 @@ class Worker:
     async def stop(self) -> None:
         """Ends running takes, keeps them, and closes everything. Bounded by the finishing of takes."""
         self.quitting.set()
+        self.udp.turn()
         for rejoin in list(self._rejoins.values()):
             rejoin.settle()
         now_us = _now_us()
@@ -152,6 +155,7 @@ class Worker:
                 self._arm(message)
                 return Done()
             case Stop():
+                self.udp.turn()  # what came before the stop belongs to the take
                 take = self._takes.get(message.take_id)
                 if take is None:
                     raise CallRefused(CallProblem.UNKNOWN_TAKE)
@@ -169,21 +173,7 @@ class Worker:
     def _welcome(self) -> Welcome:
         """Who and what is here; what a server that adopts us missed is said again right after."""
         self._loop.call_soon(self._say_again)
-        return Welcome(
-            version=self.settings.version,
-            pid=os.getpid(),
-            udp_port=self.udp.port,
-            peers=[{"peer_id": peer.peer_id, "state": str(peer.state)} for peer in self._peers.values()],
-            takes=[
-                {
-                    "take_id": take.order.take_id,
-                    "peer_id": take.peer_id,
-                    "phase": str(take.phase),
-                    "folder": take.order.folder,
-                }
-                for take in self._takes.values()
-            ],
-        )
+        return welcome(self.settings.version, self.udp.port, self._peers.values(), self._takes.values())
 
     def _say_again(self) -> None:
         for peer in self._peers.values():
@@ -227,10 +217,7 @@ class Worker:
             raise CallRefused(CallProblem.DUPLICATE_TAKE)
         if any(take.peer_id == order.peer_id for take in self._takes.values() if take.phase is not Phase.DONE):
             raise CallRefused(CallProblem.PEER_BUSY)
-        if not 0 <= order.countdown_ms <= 60_000 or not 0 < order.limit_ms <= 24 * 3600 * 1000 or order.max_bytes <= 0:
-            raise CallRefused(CallProblem.MALFORMED, "a limit is out of bounds")
-        if not _plain_name(order.take_id) or not Path(order.folder).is_absolute():
-            raise CallRefused(CallProblem.MALFORMED, "take id or folder")
+        within_bounds(order)
         self._look_at_disk()
         if self._free_bytes < self.settings.min_free_disk_bytes:
             raise CallRefused(CallProblem.DISK_FULL)
@@ -238,7 +225,7 @@ class Worker:
         self._takes[order.take_id] = take
         self._counts["takes"] += 1
         peer.listen(take)
-        self._tick_takes()
+        self._look_at_takes()
 
     # Timers.
 
@@ -248,8 +235,19 @@ class Worker:
             await asyncio.sleep(TICK_S)
             self._lag.note(due_s, self._loop.time())
             self.udp.turn()  # so that the feedback is of now
-            self.roster.tick(_now_us())
-            self._tick_takes()
+            try:
+                self.roster.tick(_now_us())
+            except Exception:  # the takes are looked at all the same, and the next tick comes
+                self.udp.failed("the tick of peers")
+            try:
+                self._tick_takes()
+            except Exception:
+                self.udp.failed("the tick of takes")
+
+    def _look_at_takes(self) -> None:
+        """Out of the tick's rhythm; what came, and waits in the kernel while the loop stalls, is no outage."""
+        self.udp.turn()
+        self._tick_takes()
 
     def _tick_takes(self) -> None:
         """Looks at every take; again before the next tick if one of them wants it."""
@@ -260,14 +258,12 @@ class Worker:
             try:
                 take.tick(now_us)
             except Exception:
-                self.udp.errors += 1
-                log.exception("take %s failed", take.order.take_id)
+                self.udp.failed(f"take {take.order.take_id}")
                 self._give_up(take)
             else:
-                left_s = take.remaining_us(now_us) / 1e6 if take.phase is Phase.RECORDING else TAKE_TICK_S
-                wait_s = min(wait_s, left_s)
+                wait_s = min(wait_s, _next_look_s(take, now_us))
         if wait_s < TICK_S and self._takes:
-            self._take_timer = self._loop.call_later(max(wait_s, 0.001), self._tick_takes)
+            self._take_timer = self._loop.call_later(max(wait_s, 0.001), self._look_at_takes)
 
     def _look_at_disk(self) -> None:
         try:
@@ -339,8 +335,11 @@ class Worker:
         return values | {f"writer_{name}": value for name, value in self._writer.counters().items()}
 
 
-def _plain_name(name: str) -> bool:
-    return 0 < len(name) <= 64 and all(char.isascii() and (char.isalnum() or char in "-_") for char in name)
+def _next_look_s(take: Take, now_us: int) -> float:
+    if take.phase is not Phase.RECORDING:
+        return TAKE_TICK_S
+    left_us = take.remaining_us(now_us)
+    return TICK_S if left_us is None else left_us / 1e6
 
 
 def _now_us() -> int:

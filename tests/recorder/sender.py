@@ -21,9 +21,10 @@ from recorder.finish import finish
 from recorder.messages import Arm, EndReason, Event, PeerId, TakeId, TakeResult
 from recorder.mux import Writer
 from recorder.opus import SILENCE
+from recorder.phases import Phase
 from recorder.rtcp import SenderReport
 from recorder.sdp import TrackOffer
-from recorder.take import Phase, Take
+from recorder.take import Take
 from recorder.track import Track
 from tests.recorder.encoded_media import nal_units, packets_in, video
 

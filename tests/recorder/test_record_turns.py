@@ -13,8 +13,12 @@ class Peer:
         self.taken.append(record)
 
 
+def fault(taker: object) -> None:
+    raise
+
+
 def test_a_quiet_peer_is_heard_beside_twenty_that_flood() -> None:
-    turns, floods, quiet = RecordTurns(), [Peer() for _ in range(20)], Peer()
+    turns, floods, quiet = RecordTurns(fault), [Peer() for _ in range(20)], Peer()
     for number in range(1000):
         for flood in floods:
             turns.put(flood, b"%d" % number)
@@ -29,7 +33,7 @@ def test_a_quiet_peer_is_heard_beside_twenty_that_flood() -> None:
 
 
 def test_a_turn_hands_on_a_few_and_each_peers_in_order() -> None:
-    turns, peer, other = RecordTurns(), Peer(), Peer()
+    turns, peer, other = RecordTurns(fault), Peer(), Peer()
     for number in range(6):
         turns.put(peer, b"%d" % number)
     turns.put(other, b"x")
@@ -40,8 +44,21 @@ def test_a_turn_hands_on_a_few_and_each_peers_in_order() -> None:
     assert peer.taken == [b"0", b"1", b"2", b"3", b"4", b"5"] and other.taken == [b"x"]
 
 
+def test_one_that_raises_is_told_of_and_keeps_nobody_behind_it_waiting() -> None:
+    class Broken(Peer):
+        def record(self, record: bytes) -> None:
+            raise ZeroDivisionError
+
+    told: list[object] = []
+    turns, broken, peer = RecordTurns(told.append), Broken(), Peer()
+    turns.put(broken, b"x")
+    turns.put(peer, b"x")
+    turns.hand_on()
+    assert told == [broken] and peer.taken == [b"x"]
+
+
 def test_what_waits_for_a_peer_that_left_is_forgotten() -> None:
-    turns, peer = RecordTurns(), Peer()
+    turns, peer = RecordTurns(fault), Peer()
     turns.put(peer, b"x")
     turns.forget(peer)
     turns.hand_on()

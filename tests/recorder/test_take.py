@@ -23,8 +23,9 @@ from recorder.messages import (
     TakeStarted,
 )
 from recorder.mux import MuxClosed, Writer
+from recorder.phases import Phase
 from recorder.sdp import TrackOffer
-from recorder.take import Phase, Take
+from recorder.take import Take
 from recorder.track import Track
 
 S = 1_000_000

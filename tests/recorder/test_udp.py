@@ -32,9 +32,11 @@ from recorder.messages import (
     TakeId,
 )
 from recorder.pace import WAKE_NEEDY_S, WAKE_S, Pace
+from recorder.phases import Phase
 from recorder.roster import GIVES_WAY_AFTER_US, WAKE_CONNECTING_S
+from recorder.take import Take
 from recorder.udp import SPARE_SLOT, Packet, UdpPort
-from recorder.worker import Worker, WorkerSettings
+from recorder.worker import TICK_S, Worker, WorkerSettings, _next_look_s
 from tests.recorder.offers import CHROMIUM
 
 
@@ -162,6 +164,76 @@ async def test_a_turn_right_after_a_full_one_begins_no_long_pause(bench: Bench) 
     assert udp.wake_every_s < WAKE_S
     udp.turn()
     assert udp.wake_every_s < WAKE_S
+
+
+async def test_takes_are_looked_at_after_what_came_while_the_loop_stalled(bench: Bench) -> None:
+    ufrag, password = await bench.connect()
+    bench.send(check(ufrag, password))
+    await bench.until(lambda: bool(bench.worker.udp.routes))
+    for timer in bench.worker._timers:
+        timer.cancel()
+    (key,) = bench.worker.udp.routes
+    heard: list[str] = []
+    bench.worker.udp.routes[key] = lambda packets: heard.append("media")
+
+    def media() -> None:
+        bench.worker.roster._connecting = False
+        bench.worker.udp.hurry(10.0)
+        heard.clear()
+        bench.send(b"\x80\x60" + bytes(100))
+
+    take_id = TakeId("take")
+    media()
+    await bench.worker.call(Arm(take_id, PeerId("peer"), str(bench.folder / "x"), 60_000, 1000, 1 << 20))
+    assert heard == ["media"], "an order looks at every take"
+    take = bench.worker._takes[take_id]
+    take.tick = lambda now_us: heard.append("tick")  # type: ignore[method-assign]
+    media()
+    time.sleep(0.03)
+    await bench.until(lambda: "tick" in heard)
+    assert heard[0] == "media"
+    media()
+    take.end = lambda reason, now_us: heard.append("end")  # type: ignore[method-assign]
+    await bench.worker.call(Stop(take_id))
+    assert heard[:2] == ["media", "end"]
+    del take.tick, take.end
+
+
+async def test_a_take_near_its_limit_is_not_looked_at_all_the_time_while_an_outage_lasts(bench: Bench) -> None:
+    await bench.connect()
+    (peer,) = bench.worker._peers.values()
+    order = Arm(TakeId("take"), PeerId("peer"), str(bench.folder / "x"), 60_000, 1000, 1 << 20)
+    take = Take(order, peer, bench.worker._writer, bench.events.append, lambda take: None, 0, lambda: 0)
+    take.phase = Phase.RECORDING
+    take._clock.start(1_000_000)
+    assert _next_look_s(take, 1_998_000) == pytest.approx(0.002)
+    assert take._clock.begins_outage(3_500_000, 1_998_000)
+    assert _next_look_s(take, 3_500_000) == TICK_S
+
+
+async def test_a_fault_in_one_of_the_shared_timers_is_counted_and_ends_none_of_them(bench: Bench) -> None:
+    for name in ("faulty", "other"):
+        await bench.connect(name)
+    faulty, other = bench.worker._peers.values()
+    roster = bench.worker.roster
+    asked: list[object] = []
+
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError
+
+    faulty.ask_again = fault  # type: ignore[method-assign]
+    other.ask_again = asked.append  # type: ignore[method-assign]
+    roster.needy = dict.fromkeys((faulty, other))  # type: ignore[assignment]
+    roster.udp.wake_every_s = 0.0
+    roster.after_turn()
+    roster.needy = set()
+    assert len(asked) == 1 and roster.udp.wake_every_s > 0 and bench.count("errors") == 1
+    assert faulty.state is PeerState.GONE and other.state is PeerState.CONNECTING
+    looked: list[object] = []
+    roster.tcp.tick = fault  # type: ignore[method-assign]
+    bench.worker._tick_takes = lambda: looked.append(1)  # type: ignore[method-assign]
+    await bench.until(lambda: len(looked) >= 2)
+    assert bench.count("errors") >= 3 and not bench.worker._timers[0].done()
 
 
 def kernel_name(udp: UdpPort, sender: socket.socket) -> bytes:
