@@ -35,6 +35,11 @@ IDLE_US = 60_000_000
 """A known connection without a whole frame for so long is not used."""
 UNREAD_US = 10_000_000
 FRAMES_A_TICK = 2_000
+FRAMES_A_READ_COSTS = 5
+"""So who dribbles bytes is read a few hundred times a tick; what a browser sends meanwhile comes in one read then."""
+TURN_S = 0.002
+UDP_TURN_S = 0.010
+"""A turn of the socket that is due by then does for what came by TCP, too."""
 READ_BYTES = 16 * 1024
 WRITE_BYTES = 32 * 1024
 """More than this is not kept for a client that does not read."""
@@ -80,6 +85,7 @@ class TcpPort:
         self._nearby: Counter[str] = Counter()
         self._most = min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._numbers = 0
+        self._turn: asyncio.TimerHandle | None = None
         self.connections = 0
         self.refused = 0
         self.thrown_out = 0
@@ -96,6 +102,8 @@ class TcpPort:
         self.socket.close()
         for connection in list(self._connections):
             connection.close()
+        if self._turn is not None:
+            self._turn.cancel()
 
     def tick(self, now_us: int) -> None:
         """Every 100 ms: who may be read again, and whose time is over."""
@@ -105,7 +113,7 @@ class TcpPort:
             except Exception:
                 self.fault()
                 connection.throw_out()
-        self.handed_out()  # what came by TCP alone waits for no datagram
+        self._end_turn()
 
     def counters(self) -> dict[str, int]:
         return {
@@ -156,7 +164,14 @@ class TcpPort:
         self._connections.discard(connection)
 
     def handed_out(self) -> None:
-        """Everything that came at once: what waits for the end of a turn is done."""
+        """What came at once was; what waits for the end of a turn is done soon, once for all that is read till then."""
+        if self._turn is None and not self.udp.turns_within(UDP_TURN_S):
+            self._turn = self._loop.call_later(TURN_S, self._end_turn)
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
         try:
             self.switch.after_turn()
         except Exception:
@@ -197,6 +212,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._read_bytes += nbytes
+        self._frames_left -= FRAMES_A_READ_COSTS
         try:
             self._read(self._rest + self._port.buffer[:nbytes])
         except Exception:

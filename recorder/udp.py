@@ -226,6 +226,10 @@ class UdpPort:
             self._timer.cancel()
             self._timer = self._loop.call_later(wake_every_s, self.turn)
 
+    def turns_within(self, seconds: float) -> bool:
+        """Whether the next turn is due by then, whatever comes."""
+        return self._timer is not None and self._timer.when() - self._loop.time() <= seconds
+
     def failed(self, what: str) -> None:
         """Counts a fault; the first few are logged whole, so that a flood of them fills no disk."""
         self.errors += 1

@@ -16,6 +16,7 @@ from aioice import stun
 from recorder import tcp
 from recorder.messages import Connect, Connected, Disconnect, PeerId, Restart
 from recorder.tcp import (
+    FRAMES_A_READ_COSTS,
     FRAMES_A_TICK,
     IDLE_US,
     MOST_STRANGERS_NEARBY,
@@ -264,6 +265,35 @@ async def test_who_sends_more_frames_than_it_may_is_not_read_until_the_next_tick
         bench.tcp.tick(10**15)
         await asyncio.sleep(0.05)
     await bench.until(lambda: bench.count("tcp_frames") - seen >= 3 * FRAMES_A_TICK)
+
+
+async def test_who_dribbles_bytes_is_read_seldom_and_many_reads_end_in_one_turn(
+    bench: TcpBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.stop_the_clock()
+    await bench.known()
+    turns: list[int] = []
+    monkeypatch.setattr(bench.worker.roster, "after_turn", lambda: turns.append(1))
+    connection = bench.accepted
+    bench.tcp.tick(10**15)
+    bench.worker.udp.turn()
+    bench.worker.udp.hurry(10.0)
+    turns.clear()
+    before_reads = connection._read_bytes
+    begun = connection._frames_left
+    for _ in range(begun):  # a byte at a time, without a wait between
+        if connection._paused:
+            break
+        connection._rest = b""
+        connection.buffer_updated(1)
+    assert connection._paused
+    assert connection._read_bytes - before_reads == begun // FRAMES_A_READ_COSTS
+    assert turns == []
+    await bench.until(lambda: bool(turns))
+    assert turns == [1] and bench.tcp._turn is None
+    bench.worker.udp.hurry(0.005)
+    connection.buffer_updated(1)
+    assert bench.tcp._turn is None, "the socket's own turn is due as soon"
 
 
 async def test_feedback_for_a_client_that_does_not_read_is_dropped_and_then_its_connection(bench: TcpBench) -> None:
