@@ -34,6 +34,8 @@ from recorder.udp import UdpPort
 log = logging.getLogger(__name__)
 
 WAKE_CONNECTING_S = 0.002
+CHECKS_WITHIN_US = 3_000_000
+"""Who could not reach us by then waits for its network, and a little longer for its answer, should it come."""
 MOST_CONNECTING = 100
 GIVES_WAY_AFTER_US = 10_000_000
 """Who has not connected by then, for whatever reason, leaves a full worker to the next; its page tries again."""
@@ -68,7 +70,7 @@ class Roster:
         self._settings = settings
         self._changed = changed
         self._records = RecordTurns(self._fault)
-        self._connecting = False
+        self._connecting = self._unreached = False
         self._ufrags: dict[str, Peer] = {}
         self._answerer = Answerer(settings.number)
         self.udp, self.tcp = self._ports(loop)
@@ -247,14 +249,14 @@ class Roster:
         """How long packets may wait in the kernel before the next turn."""
         if self._connecting:
             self.udp.wake_every_s = WAKE_CONNECTING_S
-        elif self.needy:
+        elif self.needy or self._unreached:
             self.udp.wake_every_s = WAKE_NEEDY_S
         else:
             self.udp.wake_every_s = self.udp.pace.pause_s(self.udp.room)
 
     def tick(self, now_us: int) -> None:
         """Every 100 ms: feedback of all peers, their states judged."""
-        connecting = False
+        connecting = unreached = False
         for peer in list(self.peers.values()):
             try:
                 peer.tick(now_us)
@@ -262,8 +264,10 @@ class Roster:
                     self._ufrags.pop(ufrag, None)
             except Exception:
                 self._fault(peer)
-            connecting = connecting or (not peer.connected and peer.state is PeerState.CONNECTING)
-        self._connecting = connecting
+            if not peer.connected and peer.state is PeerState.CONNECTING:
+                unreached = True
+                connecting = connecting or peer.reach.route is not None or now_us - peer.born_us < CHECKS_WITHIN_US
+        self._connecting, self._unreached = connecting, unreached
         self._answerer.tick()
         self.tcp.tick(now_us)
 
