@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -107,14 +108,17 @@ async def _ask_udp(sock: socket.socket, request: bytes) -> bytes:
 
 async def _ask_tcp(sock: socket.socket, request: bytes) -> bytes:
     loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, len(request).to_bytes(2, "big") + request)
     received = b""
-    while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
-        more = await loop.sock_recv(sock, LARGEST_REPLY_BYTES)
-        if not more or len(received) > LARGEST_REPLY_BYTES:
-            return b""
-        received += more
-    return received[2 : 2 + int.from_bytes(received[:2], "big")]
+    while True:  # a worker that was asked too much says nothing
+        await loop.sock_sendall(sock, len(request).to_bytes(2, "big") + request)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ASK_AGAIN_S):
+                while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
+                    more = await loop.sock_recv(sock, LARGEST_REPLY_BYTES)
+                    if not more or len(received) > LARGEST_REPLY_BYTES:
+                        return b""
+                    received += more
+                return received[2 : 2 + int.from_bytes(received[:2], "big")]
 
 
 def _is_reply(message: bytes, request: stun.Message, probe: Probe) -> bool:
@@ -125,5 +129,5 @@ def _is_reply(message: bytes, request: stun.Message, probe: Probe) -> bool:
             and reply.message_class is stun.Class.RESPONSE
             and reply.check_message_integrity(probe.password.encode())
         )
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, struct.error):
         return False

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from aioice import stun
 from click.testing import CliRunner, Result
 
 from recorder import probe
-from recorder.ice import new_credentials
+from recorder.ice import answer_check, new_credentials
 from recorder.probe import Probe, answers
 from tests.coturn import SECRET, Coturn
 from tests.web.test_cli import free_media_port
@@ -83,6 +84,31 @@ def test_a_turn_server_that_knows_us_and_one_that_does_not(tmp_path: Path) -> No
             assert SECRET not in result.output
     gone = doctor(tmp_path / "data", port, f"ice_servers = [{server}]")
     assert said(gone, "turn:127.0.0.1") == "failed"
+
+
+async def test_a_worker_that_was_asked_too_much_is_asked_again_by_tcp_too() -> None:
+    theirs = new_credentials(0)
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while size := int.from_bytes(await reader.read(2), "big"):
+            heard.append(await reader.readexactly(size))
+            if len(heard) == 2:
+                reply = answer_check(heard[-1], theirs, probe.THEIR_UFRAG, ("127.0.0.1", 4000)).reply
+                writer.write(len(reply).to_bytes(2, "big") + reply)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        asked = Probe(server.sockets[0].getsockname()[1], theirs.ufrag, theirs.password)
+        assert await answers("127.0.0.1", asked, "tcp", 2.0)
+    assert len(heard) == 2 and heard[0] == heard[1]
+
+
+async def test_a_reply_that_is_no_stun_message_is_none() -> None:
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    cut_short = bytes(request)[:2] + (4).to_bytes(2, "big") + bytes(request)[4:] + b"\x80\x28\x00\x00"
+    for broken in (b"", b"\x00", cut_short):
+        assert not probe._is_reply(broken, request, Probe(1, "ufrag", "password"))
 
 
 async def test_only_the_worker_of_a_probe_answers_it(tmp_path: Path) -> None:
