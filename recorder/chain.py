@@ -30,6 +30,7 @@ from recorder.part import sync_folder
 FILE_NAME: Final = "chain.jsonl"
 BEFORE_THE_FIRST: Final = "0" * 64
 LINE_LIMIT_BYTES: Final = 4096
+NUMBER_LIMIT: Final = 1 << 53
 ROOM_BYTES: Final = 256 * 1024
 """Kept behind the last link, for the takes that end on a full disk."""
 _KEEP_SIZE: Final = 1
@@ -40,9 +41,13 @@ class ChainError(RecorderError):
 
 
 class Kind(StrEnum):
-    """`TAKE`: a sidecar and its file. `LOOKED`: the second verdict's file. `GONE`: all of the take is to be deleted."""
+    """`TAKE`: a sidecar and its file. `LOOKED`: the second verdict's file. `GONE`: all of the take is to be deleted.
+
+    `FOUND`: as `TAKE`, but settled by a version that had no chain. These stand before all others.
+    """
 
     TAKE = "take"
+    FOUND = "found"
     LOOKED = "looked"
     GONE = "gone"
 
@@ -81,7 +86,7 @@ def read_link(line: bytes) -> Link | None:
         link = _LINK.validate_json(line)
     except (ValidationError, ValueError):
         return None
-    return link if line_of(link) == line else None
+    return link if 0 < link.number < NUMBER_LIMIT and line_of(link) == line else None
 
 
 class Tip:
@@ -173,6 +178,26 @@ class Chain:
                 if link is not None and link.number == number:
                     return link.sidecar_sha256 == sidecar_sha256
         return False
+
+    def is_gone(self, take_id: TakeId) -> bool:
+        """Whether the take was to be deleted: nothing that is left of it is to be linked."""
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            for line in file:
+                link = read_link(line.rstrip(b"\n")) if take_id.encode() in line else None
+                if link is not None and link.kind is Kind.GONE and link.take_id == take_id:
+                    return True
+        return False
+
+    def found(self) -> set[str] | None:
+        """The takes that are linked as found, as long as there is no link of another kind; else None."""
+        takes = set()
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            for line in file:
+                link = read_link(line.rstrip(b"\n"))
+                if link is None or link.kind is not Kind.FOUND:
+                    return None
+                takes.add(link.take_id)
+        return takes
 
 
 def _without_cut_line(fd: int) -> int:

@@ -186,6 +186,7 @@ def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult,
             if path.exists() and path.stat().st_size:
                 # Bytes of a candidate: not ours to throw away.
                 path.rename(folder / f"{take_id}{UNREADABLE_SUFFIX}")
+    sync_folder(folder)  # before the link, which is there for good
     try:
         write_sidecar(folder, result, facts, chosen.reading, chain)
         clear(folder, take_id)

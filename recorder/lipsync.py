@@ -76,6 +76,7 @@ class LipSync:
         self.source = SyncSource.ARRIVAL
         self.offset_us = 0
         self.moves: list[SoundMove] = []
+        self._full_from_us: int | None = None
         self._begun = 0
         self._by = SyncSource.ARRIVAL
         self._settled = False  # the move of this segment is found, the rest is slewed
@@ -147,12 +148,18 @@ class LipSync:
     def found(self) -> tuple[SoundMove, ...]:
         """What `finish` is to move."""
         now = [] if self.from_us is None else [SoundMove(self.from_us, self.later_us)]
+        if self._full_from_us is not None:  # the last move that was kept is not theirs
+            now = [SoundMove(self._full_from_us, 0)]
         moves = [*self.moves, *now]
         return tuple(moves) if any(move.later_us for move in moves) else ()
 
     def _keep(self) -> None:
-        if self.from_us is not None and len(self.moves) < MOST_MOVES:
+        if self.from_us is None:
+            return
+        if len(self.moves) < MOST_MOVES:
             self.moves.append(SoundMove(self.from_us, self.later_us))
+        elif self._full_from_us is None:
+            self._full_from_us = self.from_us
 
     def for_journal(self) -> dict[str, Any]:
         """What a recovery must know to do what `finish` would."""

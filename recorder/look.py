@@ -91,9 +91,16 @@ def look_name(take_id: TakeId) -> str:
 def write_look(folder: Path, take_id: TakeId, look: Look, chain: Chain) -> None:
     """Beside the sidecar, which never changes; a link of the chain holds its hash. Raises OSError. Safe to repeat."""
     content = json_line({"version": VERSION, "take_id": take_id, **asdict(look)})
-    with contextlib.suppress(ChainError):
-        chain.note_look(folder, take_id, look_name(take_id), content)
-    write_whole(folder / look_name(take_id), content)
+    path = folder / look_name(take_id)
+    staged = path.with_name(f"{path.name}.tmp")
+    try:
+        write_whole(staged, content)  # first: no link may promise what a full disk does not take
+        with contextlib.suppress(ChainError):
+            chain.note_look(folder, take_id, path.name, content)
+        staged.rename(path)
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
     sync_folder(folder)
 
 

@@ -29,9 +29,10 @@ from recorder.part import (
     part_path,
     read_json,
     sidecar_path,
+    sync_folder,
 )
 from recorder.part_file import Written
-from recorder.sidecar import complete, read_result
+from recorder.sidecar import complete, read_result, sha256_of
 from recorder.verdict import Reason
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ def _settled(folder: Path, take_id: TakeId, chain: Chain | None) -> TakeResult |
         if chain is not None and not sidecar_path(folder, take_id).exists():
             complete(folder, take_id, chain)
         settled = read_result(folder, take_id)
+        if settled is not None and not _is_there(folder, settled):
+            _name_again(folder, settled)
         if settled is not None and _is_there(folder, settled):
             clear(folder, take_id)
             return settled
@@ -100,6 +103,8 @@ def _settled(folder: Path, take_id: TakeId, chain: Chain | None) -> TakeResult |
             return None
         journal = journal or {}
         facts = take_facts.from_json(journal.get("facts")) or _facts_from(folder, take_id, journal)
+        if chain is not None and chain.is_gone(take_id):
+            chain = None  # its deletion was cut off: who ordered it goes on with it
         return finish(folder, take_id, facts, lock, recovered=True, chain=chain)
     finally:
         lock.release()
@@ -146,6 +151,14 @@ def _is_there(folder: Path, result: TakeResult) -> bool:
         return (folder / result.file).stat().st_size == result.size_bytes
     except FileNotFoundError:
         return False
+
+
+def _name_again(folder: Path, result: TakeResult) -> None:
+    """A power cut may keep the sidecar and take the media's new name back."""
+    part = part_path(folder, result.take_id)
+    if part.exists() and part.stat().st_size == result.size_bytes and sha256_of(part) == result.sha256:
+        part.rename(folder / result.file)
+        sync_folder(folder)
 
 
 def _facts_from(folder: Path, take_id: TakeId, journal: dict[str, Any]) -> TakeFacts:

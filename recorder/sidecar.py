@@ -45,6 +45,8 @@ def write_sidecar(
     `complete` only has to name.
     """
     content = _content(folder, result, facts, reading)
+    media = _media(folder, result) if chain is not None else None
+    sha256 = result.sha256 or (sha256_of(media) if media is not None else "")
     staged, take_id = reserve_path(folder, result.take_id), result.take_id
     with contextlib.ExitStack() as stack:
         try:
@@ -56,7 +58,6 @@ def write_sidecar(
         text = json_line(content)
         write_whole(staged, text, into=staged)
         if chain is not None and tip is not None:
-            media = _media(folder, result)
             tip.append(
                 chain.link(
                     tip,
@@ -65,7 +66,7 @@ def write_sidecar(
                     folder,
                     file=media.name if media else "",
                     size_bytes=media.stat().st_size if media else 0,
-                    sha256=result.sha256 or (sha256_of(media) if media else ""),
+                    sha256=sha256,
                     sidecar_sha256=hash_of(text),
                 )
             )

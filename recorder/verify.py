@@ -11,66 +11,31 @@ import hashlib
 import json
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
-from recorder.chain import BEFORE_THE_FIRST, FILE_NAME, LINE_LIMIT_BYTES, Kind, Link, hash_of, read_link
-from recorder.messages import RecorderError
+from recorder.chain import FILE_NAME, Kind, Link, read_link
+from recorder.chain_check import (
+    READ_BYTES,
+    Finding,
+    NothingToVerify,
+    Report,
+    Wrong,
+    chain_lines,
+    check_chain,
+    opened,
+    shown,
+)
+
+__all__ = ["BUNDLE_NAME", "Finding", "NothingToVerify", "Progress", "Report", "Wrong", "verify"]
 
 BUNDLE_NAME: Final = "bundle.json"
 SIDECAR_LIMIT_BYTES: Final = 16 * 1024 * 1024
-LINKS_LIMIT: Final = 5_000_000
-_READ_BYTES: Final = 1024 * 1024
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 _UNFINISHED: Final = (".part", ".journal.json", ".reserve", ".tmp")
-
-
-class NothingToVerify(RecorderError):
-    """No chain is there, or it cannot be read; the text is a sentence."""
-
-
-class Wrong(StrEnum):
-    ALTERED = "altered"
-    MISSING = "missing"
-    EXTRA = "extra"
-    REORDERED = "reordered"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`what` is a file below the folder, or "link 12". `take_id` is "" where it concerns none."""
-
-    wrong: Wrong
-    what: str
-    detail: str
-    take_id: str = ""
-
-
-@dataclass(slots=True)
-class Report:
-    """`takes` were checked; `gone` were deleted in order, `left_out` are none of this bundle's."""
-
-    root: Path
-    head: str = BEFORE_THE_FIRST
-    links: int = 0
-    takes: int = 0
-    gone: int = 0
-    left_out: int = 0
-    unfinished: int = 0
-    read_bytes: int = 0
-    after_noted_head: int | None = None
-    """Links since the head that was noted elsewhere; None when none was given, or it is not in the chain."""
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def whole(self) -> bool:
-        return not self.findings
-
+_OF_THE_FILE_SYSTEM: Final = "lost+found"
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are read."""
@@ -79,18 +44,30 @@ Progress = Callable[[int, int], None]
 def verify(path: Path, *, noted_head: str = "", progress: Progress = lambda done, of: None) -> Report:
     """Reads every recording. `path` is a data directory, its recordings, or a bundle.
 
-    Raises NothingToVerify, and OSError where something cannot be read.
+    Of a data directory all is wanted: a `bundle.json` in it takes nothing out. Raises NothingToVerify, and OSError
+    where the chain cannot be read.
     """
     root = _root(path)
-    lines = list(_lines(root / FILE_NAME))
-    report = Report(root, links=len(lines))
-    links = _check_chain(lines, report, noted_head)
-    _Takes(root, report, _in_bundle(root)).check(links, progress)
-    later = [link for line in list(_lines(root / FILE_NAME))[len(lines) :] if (link := read_link(line))]
-    if later:
-        ids = {link.take_id for link in later}
-        report.findings = [each for each in report.findings if each.take_id not in ids]
+    bundle = _in_bundle(root) if root == path else None
+    lines = list(chain_lines(root / FILE_NAME))
+    report = Report(root, links=len(lines), bundle=bundle is not None)
+    links = check_chain(lines, report, noted_head)
+    _Takes(root, report, bundle).check(links, progress)
+    for line in list(chain_lines(root / FILE_NAME))[len(lines) :]:
+        if (link := read_link(line)) is not None:
+            report.findings = [each for each in report.findings if not _explains(link, each)]
     return report
+
+
+def _explains(later: Link, finding: Finding) -> bool:
+    """Whether what was found is no more than what this link says, which came while we looked."""
+    if finding.take_id != later.take_id:
+        return False
+    if later.kind is Kind.GONE or finding.wrong is Wrong.EXTRA:
+        return True
+    if later.kind is Kind.LOOKED:
+        return finding.what == _place(later.folder, f"{later.take_id}.look.json")
+    return finding.wrong is Wrong.MISSING and finding.what == _place(later.folder, later.file)
 
 
 def _root(path: Path) -> Path:
@@ -101,41 +78,10 @@ def _root(path: Path) -> Path:
     raise NothingToVerify(f"{path} is no data directory and no bundle of recordings: there is no {FILE_NAME} in it.")
 
 
-def _opened(path: Path) -> BinaryIO:
-    """A regular file, and no link to one. Raises FileNotFoundError for anything else."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (NotADirectoryError, FileNotFoundError):
-        raise FileNotFoundError(path) from None
-    except OSError as error:
-        if path.is_symlink():
-            raise FileNotFoundError(path) from error
-        raise
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise FileNotFoundError(path)
-    return os.fdopen(fd, "rb")
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Whole lines without their newlines; one that a crash cut is no link yet. None where no take was ever recorded."""
-    with contextlib.suppress(FileNotFoundError), _opened(path) as file:
-        for count in range(LINKS_LIMIT + 1):
-            line = file.readline(LINE_LIMIT_BYTES + 1)
-            if count == LINKS_LIMIT:
-                raise NothingToVerify(f"{path} has more than {LINKS_LIMIT} lines.")
-            rest = line
-            while rest and not rest.endswith(b"\n"):  # longer than any link
-                rest = file.readline(_READ_BYTES)
-            if not rest:
-                return
-            yield line.removesuffix(b"\n")
-
-
 def _in_bundle(root: Path) -> frozenset[str] | None:
     """The takes that a bundle says it holds; None for a whole folder."""
     try:
-        with _opened(root / BUNDLE_NAME) as file:
+        with opened(root / BUNDLE_NAME) as file:
             takes = json.loads(file.read(SIDECAR_LIMIT_BYTES))["takes"]
     except FileNotFoundError:
         return None
@@ -146,53 +92,6 @@ def _in_bundle(root: Path) -> frozenset[str] | None:
     return frozenset(takes)
 
 
-def _check_chain(lines: list[bytes], report: Report, noted_head: str) -> list[Link]:
-    """The links that can be read, in their order; what is wrong with the chain itself goes into the report."""
-    links: list[Link] = []
-    hashes: dict[int, str] = {}
-    found = report.findings
-    for place, line in enumerate(lines, 1):
-        link = read_link(line)
-        if link is None:
-            found.append(Finding(Wrong.ALTERED, f"link {place}", f"line {place} of {FILE_NAME} is not a link"))
-            hashes.setdefault(place, hash_of(line))
-            continue
-        if link.number in hashes:
-            found.append(
-                Finding(Wrong.EXTRA, f"link {link.number}", f"there is another with this number, line {place}")
-            )
-            continue
-        hashes[link.number] = hash_of(line)
-        links.append(link)
-    highest = 0
-    for link in links:
-        if link.number < highest:
-            found.append(Finding(Wrong.REORDERED, f"link {link.number}", f"it comes after link {highest}"))
-        highest = max(highest, link.number)
-    found.extend(
-        Finding(Wrong.MISSING, f"link {number}", "the chain goes on without it")
-        for number in range(1, highest)
-        if number not in hashes
-    )
-    for link in links:
-        before = BEFORE_THE_FIRST if link.number == 1 else hashes.get(link.number - 1)
-        if before is not None and link.previous != before:
-            what = f"link {max(link.number - 1, 1)}"
-            found.append(Finding(Wrong.ALTERED, what, f"link {link.number} was made to follow another"))
-    report.head = hash_of(lines[-1]) if lines else BEFORE_THE_FIRST
-    if noted_head:
-        places = [place for place, line in enumerate(lines, 1) if hash_of(line) == noted_head]
-        if noted_head == BEFORE_THE_FIRST:
-            places = [0]
-        if places:
-            report.after_noted_head = len(lines) - places[0]
-        else:
-            found.append(
-                Finding(Wrong.ALTERED, "the chain", "no link has the head that was noted: it was cut, or written anew")
-            )
-    return sorted(links, key=lambda link: link.number)
-
-
 class _Takes:
     """The files of all takes against the last that the chain says of each."""
 
@@ -201,13 +100,14 @@ class _Takes:
         self._takes: dict[str, Link] = {}
         self._looks: dict[str, Link] = {}
         self._gone: dict[str, Link] = {}
-        self._known: set[str] = {FILE_NAME, BUNDLE_NAME}
+        self._known: set[str] = {FILE_NAME} if bundle is None else {FILE_NAME, BUNDLE_NAME}
         self._of = 0
 
     def _find(self, wrong: Wrong, what: str, detail: str, take_id: str) -> None:
-        self._report.findings.append(Finding(wrong, what, detail, take_id))
+        self._report.findings.append(Finding(wrong, shown(what), detail, take_id))
 
     def check(self, links: list[Link], progress: Progress) -> None:
+        found_until = next((link.number for link in links if link.kind is not Kind.FOUND), 0)
         for link in links:
             if not _is_plain(link):
                 self._find(Wrong.ALTERED, f"link {link.number}", "its names are no file names", link.take_id)
@@ -221,11 +121,15 @@ class _Takes:
                 self._find(Wrong.ALTERED, f"link {link.number}", detail, link.take_id)
             else:
                 self._takes[link.take_id] = link
+                if link.kind is Kind.FOUND and 0 < found_until < link.number:
+                    detail = f"a take from before the chain, but link {found_until} is before it"
+                    self._find(Wrong.ALTERED, f"link {link.number}", detail, link.take_id)
         report = self._report
         report.gone = len(self._gone)
         wanted = [link for take_id, link in self._takes.items() if take_id not in self._gone and self._is_in(take_id)]
         report.left_out = sum(1 for take_id in self._takes if take_id not in self._gone and not self._is_in(take_id))
         report.takes = len(wanted)
+        report.found = sum(1 for link in wanted if link.kind is Kind.FOUND)
         if self._bundle is not None:
             for take_id in sorted(self._bundle - self._takes.keys()):
                 self._find(Wrong.EXTRA, BUNDLE_NAME, "it names a take that is in no link", take_id)
@@ -246,10 +150,13 @@ class _Takes:
             sidecar = _json(self._root / name)
             if sidecar.get("file") and (sidecar.get("sha256"), sidecar.get("file")) != (link.sha256, link.file):
                 self._find(Wrong.ALTERED, f"link {link.number}", "it names another file than the sidecar", take_id)
-            place = sidecar.get("chain")
-            if place != {"number": link.number, "previous": link.previous}:
+            here = {"number": link.number, "previous": link.previous}
+            if sidecar.get("chain") != (None if link.kind is Kind.FOUND else here):
                 self._find(Wrong.ALTERED, f"link {link.number}", "it is not where the sidecar says", take_id)
             beside = sidecar.get("beside")
+            if link.kind is Kind.FOUND:  # its sidecar says only which they are
+                others = (sidecar.get("poster"), sidecar.get("waveform"))
+                self._known |= {_place(folder, other) for other in others if isinstance(other, str)}
             for other, sha256 in beside.items() if isinstance(beside, dict) else ():
                 if isinstance(sha256, str) and _PLAIN.fullmatch(other):
                     self._check_file(_place(folder, other), sha256, take_id)
@@ -262,16 +169,19 @@ class _Takes:
     def _check_file(self, name: str, sha256: str, take_id: str, progress: Progress | None = None) -> bool:
         """Whether the file is there and as it was."""
         self._known.add(name)
+        digest = hashlib.sha256()
         try:
-            with _opened(self._root / name) as file:
-                digest = hashlib.sha256()
-                while piece := file.read(_READ_BYTES):
+            with opened(self._root / name) as file:
+                while piece := file.read(READ_BYTES):
                     digest.update(piece)
                     self._report.read_bytes += len(piece)
                     if progress is not None:
                         progress(min(self._report.read_bytes, self._of), self._of)
         except FileNotFoundError:
             self._find(Wrong.MISSING, name, "it is not there", take_id)
+            return False
+        except OSError as error:
+            self._find(Wrong.UNREADABLE, name, error.strerror or type(error).__name__, take_id)
             return False
         if digest.hexdigest() != sha256:
             self._find(Wrong.ALTERED, name, "its content is not what was recorded", take_id)
@@ -281,7 +191,7 @@ class _Takes:
     def _check_others(self) -> None:
         """What is there besides: takes under way, files of takes that should be gone, and strangers."""
         unfinished: Counter[str] = Counter()
-        for name in _files(self._root):
+        for name in self._files():
             take_id = PurePosixPath(name).name.partition(".")[0]
             if name in self._known:
                 continue
@@ -294,8 +204,29 @@ class _Takes:
         self._report.unfinished = len(unfinished)
 
     def _under_way(self, name: str, take_id: str) -> bool:
-        """A take that is being finished has its journal until it is linked."""
-        return take_id not in self._takes and (self._root / name).with_name(f"{take_id}.journal.json").exists()
+        """A take that is being finished has its journal until it is linked, and its sidecar after."""
+        beside = (self._root / name).with_name
+        return (
+            take_id not in self._takes
+            and beside(f"{take_id}.journal.json").exists()
+            and not beside(f"{take_id}.json").exists()
+        )
+
+    def _files(self) -> Iterator[str]:
+        """Every file below the root, links to others included; no link is followed."""
+        for folder, folders, files in os.walk(self._root, onerror=self._cannot_look):
+            here = Path(folder)
+            if here == self._root and _OF_THE_FILE_SYSTEM in folders:
+                folders.remove(_OF_THE_FILE_SYSTEM)
+            folders.sort()
+            linked = [name for name in folders if (here / name).is_symlink()]
+            for name in sorted([*files, *linked]):
+                yield (here / name).relative_to(self._root).as_posix()
+
+    def _cannot_look(self, error: OSError) -> None:
+        where = Path(error.filename or self._root)
+        name = where.relative_to(self._root).as_posix() if where.is_relative_to(self._root) else str(where)
+        self._find(Wrong.UNREADABLE, name, error.strerror or type(error).__name__, "")
 
 
 def _is_plain(link: Link) -> bool:
@@ -308,20 +239,7 @@ def _place(folder: str, name: str) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    with contextlib.suppress(ValueError, RecursionError, FileNotFoundError), _opened(path) as file:
+    with contextlib.suppress(ValueError, RecursionError, FileNotFoundError), opened(path) as file:
         found = json.loads(file.read(SIDECAR_LIMIT_BYTES))
         return found if isinstance(found, dict) else {}
     return {}
-
-
-def _files(root: Path) -> Iterator[str]:
-    """Every file below the folder, links to others included; no link is followed."""
-    for folder, folders, files in os.walk(root, onerror=_cannot):
-        folders.sort()
-        linked = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in sorted([*files, *linked]):
-            yield (Path(folder) / name).relative_to(root).as_posix()
-
-
-def _cannot(error: OSError) -> None:
-    raise error

@@ -16,8 +16,7 @@ log = logging.getLogger(__name__)
 
 def discard(recordings: Recordings, invitation_id: str, take_id: TakeId) -> int:
     """Deletes every file of this take, once a link of the chain says so; how many. Raises UnsafeName, OSError."""
-    sidecar = recordings.path(invitation_id, f"{take_id}.json")
-    if sidecar.exists():
+    if recordings.any_left(invitation_id, take_id):
         _note_gone(recordings, invitation_id, take_id)
     return recordings.discard(invitation_id, take_id)
 
@@ -32,6 +31,9 @@ def _note_gone(recordings: Recordings, invitation_id: str, take_id: TakeId) -> N
         # A full disk, most likely: what makes room cannot wait for it. The sidecar stays until the link is there.
         file = (recordings.sidecar(invitation_id, take_id) or {}).get("file")
         if not isinstance(file, str) or not file:
-            raise
+            if folder.joinpath(f"{take_id}.json").exists():
+                raise
+            log.exception("take %s has no sidecar, and no link says that it is deleted", take_id)
+            return
         recordings.path(invitation_id, file).unlink(missing_ok=True)
         chain.note_gone(folder, take_id)

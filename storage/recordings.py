@@ -54,17 +54,29 @@ class Recordings:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return shutil.disk_usage(self._root).free
 
+    def any_left(self, invitation_id: str, take_id: str) -> bool:
+        """Whether there is any file of this take. Raises UnsafeName, OSError."""
+        beginning = _id(take_id) + "."
+        try:
+            with os.scandir(self._place(invitation_id)) as entries:
+                return any(entry.name.startswith(beginning) for entry in entries)
+        except FileNotFoundError:
+            return False
+
     def discard(self, invitation_id: str, take_id: str) -> int:
-        """Deletes every file of this take and says how many; 0 if there are none. Raises UnsafeName, OSError."""
+        """Deletes every file of this take and says how many; 0 if there are none. Raises UnsafeName, OSError.
+
+        The sidecar goes last: media without one is a take to be recovered.
+        """
         beginning = _id(take_id) + "."
         gone = 0
         try:
             with os.scandir(self._place(invitation_id)) as entries:
-                found = [entry.path for entry in entries if entry.name.startswith(beginning)]
+                found = [entry.name for entry in entries if entry.name.startswith(beginning)]
         except FileNotFoundError:
             return 0
-        for path in found:
-            Path(path).unlink(missing_ok=True)
+        for name in sorted(found, key=lambda name: (name == f"{beginning}json", name)):
+            (self._place(invitation_id) / name).unlink(missing_ok=True)
             gone += 1
         return gone
 

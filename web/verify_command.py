@@ -35,8 +35,8 @@ class CannotCheck(CannotDo):
 def verify_command(settings: Settings, path: Path | None, head: str, as_json: bool) -> None:
     """Check all recordings against their chain, offline.
 
-    PATH is a data directory or an exported bundle; without it, it is the data directory of the configuration.
-    Writes nothing.
+    PATH is a data directory, its recordings, or an exported bundle; without it, it is the data directory of the
+    configuration. Writes nothing.
 
     Exit code 0: whole. 1: something was altered, or is missing, extra or in another order; it is named.
     2: there is nothing that could be checked.
@@ -69,13 +69,16 @@ def _as_json(report: Report) -> dict[str, object]:
 
 def _show(report: Report) -> None:
     if report.findings:
-        table = Table("What", "Where", "Why", title=f"{len(report.findings)} not as recorded in {report.root}")
+        table = Table("What", "Where", "Why", title=Text(f"{len(report.findings)} not as recorded in {report.root}"))
         for finding in report.findings[:_SHOWN]:
-            table.add_row(finding.wrong, Text(finding.what, overflow="fold"), finding.detail)
+            table.add_row(finding.wrong, Text(finding.what, overflow="fold"), Text(finding.detail))
         Console().print(table)
         if len(report.findings) > _SHOWN:
             say(f"{len(report.findings) - _SHOWN} more: see all with --json.")
-    counts = [f"{_number(report.takes, 'take')} checked", f"{report.gone} deleted in order"]
+    where = " of a bundle" if report.bundle else ""
+    counts = [f"{_number(report.takes, 'take')}{where} checked", f"{report.gone} deleted in order"]
+    if report.found:
+        counts.append(f"{report.found} from before the chain, not proved before it")
     if report.left_out:
         counts.append(f"{report.left_out} not in this bundle")
     if report.unfinished:

@@ -109,6 +109,7 @@ def test_a_track_that_begins_anew_without_end_costs_no_memory() -> None:
         lips.from_us = at
         lips.later_us = 50_000
     assert len(lips.found()) == MOST_MOVES + 1
+    assert lips.found()[-1] == SoundMove(MOST_MOVES, 0)  # from there on nothing is moved, by no other's move either
 
 
 @given(

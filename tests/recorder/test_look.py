@@ -125,6 +125,17 @@ def test_a_file_that_is_none_has_no_look(tmp_path: Path) -> None:
     assert from_json(b'{"reasons": 7}') is None
 
 
+def test_a_look_that_a_full_disk_does_not_take_is_not_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recorder.look.write_whole", full)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            write_look(tmp_path, TAKE, Look(["silent"]), Chain(tmp_path))
+    assert not (tmp_path / "chain.jsonl").exists()
+
+
 def test_a_look_lies_beside_the_sidecar_which_does_not_change_and_has_a_link(tmp_path: Path) -> None:
     recorded(tmp_path, heard(tone(0.3)), seen(still))
     sidecar = (tmp_path / "take-1.json").read_bytes()

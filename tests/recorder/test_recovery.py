@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from recorder import facts as take_facts
+from recorder import finish as finish_module
+from recorder.chain import Chain, Link, Tip
 from recorder.finish import finish, read_result
 from recorder.media_file import read_back
 from recorder.messages import EndReason, TakeId, Verdict
@@ -120,6 +122,37 @@ def test_media_without_a_sidecar_gets_one_where_it_lies(tmp_path: Path) -> None:
     assert (tmp_path / result.file).stat().st_ino == inode
     assert (tmp_path / "stranger.mp4").read_bytes() == b"not ours"
     assert recover(tmp_path) == []
+
+
+def test_a_power_cut_that_takes_the_new_names_back_makes_no_second_link(tmp_path: Path) -> None:
+    closed = part_with(tmp_path, "vp8", lambda mux: feed(mux, "vp8", 45))
+    result = finish(tmp_path, TAKE, facts_of(closed), closed.lock, chain=Chain(tmp_path))
+    (tmp_path / result.file).rename(tmp_path / "take-1.part")
+    (tmp_path / "take-1.json").rename(tmp_path / "take-1.reserve")
+    journal_path(tmp_path, TAKE).write_text('{"codec": "vp8"}')
+    assert recover(tmp_path) == [result]
+    report = verify(tmp_path)
+    assert (report.findings, report.links) == ([], 1)
+    assert names(tmp_path) == {result.file, result.poster, result.waveform, "take-1.json", "chain.jsonl"}
+
+
+def test_the_recording_has_its_name_for_good_before_its_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    real_append, real_sync = Tip.append, finish_module.sync_folder
+    closed = part_with(tmp_path, "vp8", lambda mux: feed(mux, "vp8", 45))
+
+    def sync(folder: Path) -> None:
+        done.append("synced" if (folder / "take-1.webm").exists() else "")
+        real_sync(folder)
+
+    def append(tip: Tip, link: Link) -> None:
+        done.append("linked")
+        real_append(tip, link)
+
+    monkeypatch.setattr(finish_module, "sync_folder", sync)
+    monkeypatch.setattr(Tip, "append", append)
+    finish(tmp_path, TAKE, facts_of(closed), closed.lock, chain=Chain(tmp_path))
+    assert done[:2] == ["synced", "linked"]
 
 
 @pytest.mark.parametrize("codec", CODECS)
