@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from recorder import facts as take_facts
+from recorder.before_chain import link_found
 from recorder.chain import Chain
 from recorder.facts import TakeFacts
 from recorder.finish import clear, finals, finish
 from recorder.media_file import Unreadable, read_back
-from recorder.messages import EndReason, TakeId, TakeResult, Verdict
+from recorder.messages import EndReason, RecorderError, TakeId, TakeResult, Verdict
 from recorder.part import (
     MEDIA_SUFFIXES,
     UNREADABLE_SUFFIX,
@@ -45,6 +46,10 @@ def recover(root: Path) -> list[TakeResult]:
     """Settles every unfinished take below `root` that nobody holds; the results. Raises nothing for one take's sake."""
     results = []
     chain = Chain(root)
+    try:
+        link_found(chain)
+    except (OSError, RecorderError):
+        log.exception("takes from before the chain are not all in it; the next start goes on")
     for name, _, files in os.walk(root, onerror=lambda error: log.error("recovery cannot look into %s", error)):
         folder = Path(name)
         for take_id in _unsettled(files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from recorder.chain import BEFORE_THE_FIRST, Chain, Kind, Link, hash_of, line_of, read_link
+from recorder.chain import BEFORE_THE_FIRST, Chain, Kind, Link, Tip, hash_of, line_of, read_link
 from recorder.messages import TakeId
+from recorder.recovery import recover
 from recorder.verify import Report, Wrong, verify
 from tests.recorder.test_verify import flip, record
 
@@ -175,3 +177,55 @@ def test_names_that_are_no_text_are_told_by_their_codes(root: Path) -> None:
     os.close(os.open(os.fsencode(root) + b"/\xff.mp4", os.O_CREAT | os.O_WRONLY))
     (root / "\x1b[2Jevil\u202e").write_bytes(b"")
     assert said(verify(root)) == [(Wrong.EXTRA, "\\u001b[2Jevil\\u202e"), (Wrong.EXTRA, "\\udcff.mp4")]
+
+
+def older(root: Path) -> None:
+    """As if a version without a chain had made them."""
+    (root / "chain.jsonl").unlink()
+    for sidecar in root.glob("*/*/take-?.json"):
+        content = json.loads(sidecar.read_text())
+        del content["chain"], content["beside"]
+        sidecar.write_text(json.dumps(content))
+
+
+def test_takes_from_before_the_chain_are_linked_once_as_found(root: Path) -> None:
+    older(root)
+    recover(root)
+    recover(root)
+    report = verify(root)
+    assert (report.findings, report.takes, report.found, report.links) == ([], 2, 2, 2)
+    record(root, TakeId("take-3"))
+    stranger = folder_of(root, ONE) / "take-9.json"
+    content = json.loads((folder_of(root, ONE) / f"{ONE}.json").read_text())
+    stranger.write_text(json.dumps({**content, "take_id": "take-9", "file": ""}))
+    recover(root)
+    assert said(verify(root)) == [(Wrong.EXTRA, stranger.relative_to(root).as_posix())]
+    flip(folder_of(root, TWO) / f"{TWO}.webm")
+    assert (Wrong.ALTERED, f"-2/invitation{TWO}/{TWO}.webm") in said(verify(root))
+
+
+def test_a_kill_while_they_are_linked_is_made_good_by_the_next_start(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older(root)
+    real = Tip.append
+
+    def once(tip: Tip, link: Link) -> None:
+        if tip.number > 1:
+            raise OSError(28, "No space left on device")
+        real(tip, link)
+
+    with monkeypatch.context() as full:
+        full.setattr(Tip, "append", once)
+        recover(root)
+    assert verify(root).found == 1
+    recover(root)
+    report = verify(root)
+    assert (report.findings, report.found) == ([], 2)
+
+
+def test_nothing_is_found_after_the_first_link_of_another_kind(root: Path) -> None:
+    chain = Chain(root)
+    with chain.held() as tip:
+        tip.append(chain.link(tip, Kind.FOUND, TakeId("take-9"), folder_of(root, ONE)))
+    assert (Wrong.ALTERED, "link 3") in said(verify(root))
