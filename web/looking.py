@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 
 from recorder.chain import Chain
 from recorder.look import OUTPUT_LIMIT_BYTES, Look, from_json, write_look
@@ -32,8 +32,19 @@ log = logging.getLogger("greenroom.looking")
 LOOK_EVERY_S = 2.0
 AGAIN_AFTER_S = 60.0
 TIMEOUT_S = 900.0
+DISK_TIMEOUT_S = 60.0
+KILLED_TIMEOUT_S = 5.0
+TRIES = 3
+"""Of a look that was ended from outside, or could not read the disk: the server stops, most likely."""
+_OF_THE_LOOK = (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT)
+_ENDED = "ended"
+_AGAIN = (_ENDED, "OSError")
 PAUSE_SHARE = 1.0
 """So long as a look took, nothing is looked at after it: at most half of one core, were it alone on the machine."""
+
+
+class LookAgain(Exception):
+    """It says nothing about the recording."""
 
 
 class Looker:
@@ -43,13 +54,14 @@ class Looker:
         self._database, self._recordings, self._now_ms = database, recordings, now_ms
         self._chain = Chain(recordings.root)
         self.left = 0
+        self._tries: dict[str, int] = {}
 
     async def run(self) -> None:
         while True:
             try:
                 self.left = 0
                 await self.look_at_all()
-            except (SQLAlchemyError, StorageError):
+            except Exception:  # whatever it is, the next ones are looked at
                 self.left += 1
                 log.exception("recordings could not be looked at; they are in %.0f s", AGAIN_AFTER_S)
             await asyncio.sleep(AGAIN_AFTER_S if self.left else LOOK_EVERY_S)
@@ -70,18 +82,23 @@ class Looker:
             try:
                 await self._look(*found)
                 count += 1
-            except (OSError, StorageError) as error:
+            except (OSError, StorageError, LookAgain) as error:  # TimeoutError is an OSError
                 self.left += 1
-                log.error("take %s: its look cannot be noted: %s", after, error)
+                log.error("take %s: its look cannot be noted: %s", after, error or "timeout")
             await asyncio.sleep(PAUSE_SHARE * (asyncio.get_running_loop().time() - began_s))
 
     async def _look(self, take: TakeRow, invitation_id: str) -> None:
         path = self._recordings.path(invitation_id, take.file or f"{take.id}.none")
         look = await looked(path)
+        tries = self._tries.pop(take.id, 0) + 1
+        if look.problem in _AGAIN and tries < TRIES:
+            self._tries[take.id] = tries
+            raise LookAgain(look.problem)
         if look.problem:
             log.warning("take %s could not be looked at: %s", take.id, look.problem)
-        if await asyncio.to_thread(path.exists):  # else it was discarded meanwhile
-            await asyncio.to_thread(write_look, path.parent, TakeId(take.id), look, self._chain)
+        async with asyncio.timeout(DISK_TIMEOUT_S):
+            if await asyncio.to_thread(path.exists):  # else it was discarded meanwhile
+                await asyncio.to_thread(write_look, path.parent, TakeId(take.id), look, self._chain)
         async with self._database.write() as conn:
             await looks.note_look(conn, take.id, look.reasons, asdict(look), self._now_ms())
 
@@ -103,8 +120,11 @@ async def looked(path: Path, timeout_s: float = TIMEOUT_S) -> Look:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
-    return from_json(said) or Look(problem=f"exit code {process.returncode}")
+            with contextlib.suppress(TimeoutError):  # it hangs in the disk, and is gone when that answers
+                await asyncio.wait_for(process.wait(), KILLED_TIMEOUT_S)
+    code = process.returncode or 0
+    problem = _ENDED if code < 0 and code not in _OF_THE_LOOK else f"exit code {code}"
+    return from_json(said) or Look(problem=problem)
 
 
 async def _to_end(stream: asyncio.StreamReader) -> bytes:

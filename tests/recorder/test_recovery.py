@@ -19,7 +19,7 @@ from recorder.finish import finish, read_result
 from recorder.media_file import read_back
 from recorder.messages import EndReason, TakeId, Verdict
 from recorder.mux import Mux, Writer
-from recorder.part import PartBusy, PartLock, journal_path, part_path
+from recorder.part import PartBusy, PartLock, journal_path, part_path, sync_folder
 from recorder.recovery import recover, recover_take
 from recorder.verify import verify
 from tests.recorder.encoded_media import decode_strictly
@@ -138,7 +138,7 @@ def test_a_power_cut_that_takes_the_new_names_back_makes_no_second_link(tmp_path
 
 def test_the_recording_has_its_name_for_good_before_its_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    real_append, real_sync = Tip.append, finish_module.sync_folder
+    real_append, real_sync = Tip.append, sync_folder
     closed = part_with(tmp_path, "vp8", lambda mux: feed(mux, "vp8", 45))
 
     def sync(folder: Path) -> None:

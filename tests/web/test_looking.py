@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -141,6 +143,39 @@ async def test_a_look_that_is_told_in_parts_is_heard_to_its_end(monkeypatch: pyt
     Process.stdout.feed_eof()
     monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
     assert await looked(Path("take-1.webm")) == Look(["silent"], heard_ms=0)
+
+
+@pytest.mark.parametrize("problem", ["ended", "OSError"])
+async def test_a_look_that_was_ended_from_outside_is_made_again_a_few_times(
+    site: Site, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    take, _ = await site.complete()
+
+    async def ended(_: Path) -> Look:
+        return Look(problem=problem)
+
+    monkeypatch.setattr(looking, "looked", ended)
+    looks = looker(site)
+    assert [await looks.look_at_all() for _ in range(looking.TRIES)] == [0] * (looking.TRIES - 1) + [2]
+    assert looks.left == 2 * (looking.TRIES - 1)
+    assert (await read(site, take)).sidecar["look"]["problem"] == problem
+
+
+async def test_a_signal_to_the_look_is_told_from_what_the_look_does_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "take-1.webm")  # opened for reading, it waits for a writer
+    real, code = asyncio.create_subprocess_exec, signal.SIGTERM
+
+    async def signalled(*args: Any, **kwargs: Any) -> asyncio.subprocess.Process:
+        process = await real(*args, **kwargs)
+        process.send_signal(code)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", signalled)
+    assert (await looked(tmp_path / "take-1.webm")).problem == "ended"
+    code = signal.SIGKILL
+    assert (await looked(tmp_path / "take-1.webm")).problem == "exit code -9"
 
 
 async def test_a_look_that_never_ends_is_ended(tmp_path: Path) -> None:
