@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from storage import events, invitation_list, invitations, migrations, pipeline, templates
+from storage import events, invitation_list, invitations, looks, migrations, pipeline, templates
 from storage.database import Database
 from storage.errors import DatabaseTooNew, DatabaseUnusable
 from storage.schema import metadata
@@ -202,6 +202,42 @@ async def test_a_database_of_the_first_release_keeps_everything_and_is_whole_aft
             subject_kind="invitation",
             subject_id="i3",
         )
+
+
+def of_second_release(connection: sa.Connection) -> None:
+    """The same, brought to 0002, with a take that is kept."""
+    of_first_release(connection)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0002")
+    assert "looked_at_ms" not in {column["name"] for column in sa.inspect(connection).get_columns("takes")}
+    rows: dict[str, dict[str, object]] = {
+        "answers": {
+            "id": "w", "invitation_id": "i1", "question_id": "q", "state": "submitted", "revision": 1,
+            "attempts_used": 1, "credits_candidate": 0, "credits_kept": 0, "waited": False, "free_countdowns": 0,
+        },
+        "takes": {
+            "id": "k", "answer_id": "w", "state": "kept", "created_at_ms": 13, "end_reason": "stopped",
+            "verdict": "good", "reasons": "[]", "file": "k.webm", "media_type": "video/webm", "size_bytes": 9,
+            "duration_ms": 8, "sha256": "ab", "poster": "", "waveform": "", "recovered": False, "sidecar": "{}",
+        },
+    }  # fmt: skip
+    for table, row in rows.items():
+        marks = ", ".join("?" for _ in row)
+        connection.exec_driver_sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
+
+async def test_a_take_of_the_release_before_is_still_there_and_is_to_be_looked_at(empty: Database) -> None:
+    async with empty.write() as conn:
+        await conn.run_sync(of_second_release)
+    await empty.migrate()
+    async with empty.write() as conn:
+        found = await looks.next_unlooked(conn)
+        assert found is not None
+        assert (found[0].id, found[0].file, found[0].sha256, found[1]) == ("k", "k.webm", "ab", "i1")
+        assert await looks.note_look(conn, "k", ["silent"], {}, 100)
+        assert await looks.next_unlooked(conn) is None
 
 
 def test_versions_are_numbered_without_a_gap_or_a_fork() -> None:
