@@ -64,6 +64,8 @@ def make_plain(path: Path, *, width: int = 0, height: int = 0) -> None:
         if not any(track.sizes for track in tracks.values()):
             raise NotFragmented("no sample is whole")
         box = _moov(moov, tracks, width, height)
+        _end_last_box(file.fileno(), size)
+        size = file.seek(0, os.SEEK_END)
         try:
             file.write(box)
             file.flush()
@@ -75,20 +77,32 @@ def make_plain(path: Path, *, width: int = 0, height: int = 0) -> None:
         os.fsync(file.fileno())
 
 
+def _end_last_box(fd: int, size: int) -> None:
+    """A box that was cut ends where the file does: what comes behind it is never read as its samples."""
+    for kind, at, length in _top_boxes(fd, size):
+        if 8 <= size - at < min(length, _LARGE) and kind in (b"mdat", b"moof"):
+            os.pwrite(fd, struct.pack(">I4s", size - at, kind if kind == b"mdat" else b"free"), at)
+            os.fsync(fd)
+
+
 def _read(fd: int, size: int) -> tuple[int, bytes, dict[int, _Track]]:
     moov_at, moov = -1, b""
     tracks: dict[int, _Track] = {}
     samples = 0
+    moof: tuple[int, bytes] | None = None
     for kind, at, length in _top_boxes(fd, size):
+        if moof is not None:  # its samples lie in the box behind it
+            samples += _add_fragment(moof[1], moof[0], min(size, at + length), tracks)
+            moof = None
+        if samples > SAMPLES_LIMIT:
+            raise NotFragmented("more samples than any take has")
         if kind == b"moov" and moov_at < 0:
             moov_at, moov = at, _payload(fd, at, length, size)
             if not any(name == b"mvex" for name, _ in _boxes(moov)):
                 raise NotFragmented("it is plain already")
             tracks = {track.number: track for track in _tracks(moov)}
         elif kind == b"moof" and moov_at >= 0 and at + length <= size:
-            samples += _add_fragment(_payload(fd, at, length, size), at, size, tracks)
-            if samples > SAMPLES_LIMIT:
-                raise NotFragmented("more samples than any take has")
+            moof = at, _payload(fd, at, length, size)
     if moov_at < 0 or not tracks:
         raise NotFragmented("no header")
     return moov_at, moov, tracks
@@ -235,10 +249,6 @@ def _box(kind: bytes, *contents: bytes) -> bytes:
     return struct.pack(">I4s", 8 + sum(map(len, contents)), kind) + b"".join(contents)
 
 
-def _numbers(values: array[int] | list[int]) -> bytes:
-    return struct.pack(f">{len(values)}I", *values)
-
-
 def _moov(moov: bytes, tracks: dict[int, _Track], width: int, height: int) -> bytes:
     longest = max(_in_movie_ticks(track) for track in tracks.values())
     contents = []
@@ -305,7 +315,7 @@ def _sample_tables(track: _Track) -> bytes:
 
 
 def _full(kind: bytes, numbers: list[int]) -> bytes:
-    return _box(kind, bytes(4), _numbers(numbers))
+    return _box(kind, bytes(4), struct.pack(f">{len(numbers)}I", *numbers))
 
 
 def _durations(track: _Track) -> Iterator[int]:

@@ -129,6 +129,27 @@ def test_a_kill_before_the_last_step_is_made_good_by_doing_it_again(tmp_path: Pa
         make_plain(path)
 
 
+def test_a_cut_part_whose_recovery_is_killed_has_no_other_samples_after(
+    tmp_path: Path, fragments: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+
+    def dies(fd: int, content: bytes, where: int) -> int:
+        if len(content) == 16:
+            raise KeyboardInterrupt
+        return real(fd, content, where)
+
+    for cut in range(len(fragments) // 2, len(fragments), len(fragments) // 9):
+        make_plain(path := at(tmp_path, fragments[:cut]))
+        once = {kind: packets_in(path, kind) for kind in ("video", "audio")}
+        path = at(tmp_path, fragments[:cut])
+        with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+            killed.setattr("recorder.mp4_index.os.pwrite", dies)
+            make_plain(path)
+        make_plain(path)
+        assert {kind: packets_in(path, kind) for kind in ("video", "audio")} == once
+
+
 def test_places_beyond_four_gigabytes_are_named_too(tmp_path: Path, fragments: bytes) -> None:
     second = [where for kind, where in boxes(fragments) if kind == b"moof"][1]
     before = packets_in(at(tmp_path, fragments), "video")
