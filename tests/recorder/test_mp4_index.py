@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder import mp4_index
 from recorder.media_file import Unreadable, read_back
 from recorder.mp4_index import NotFragmented, make_plain
 from recorder.mux import Mux
@@ -108,7 +107,7 @@ def test_a_full_disk_leaves_the_fragments_as_they_were(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(mp4_index.os, "fsync", full)
+    monkeypatch.setattr("recorder.mp4_index.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         make_plain(path)
     assert path.read_bytes() == fragments
