@@ -403,6 +403,7 @@ def test_a_sidecar_that_is_not_ours_is_no_result(tmp_path: Path) -> None:
         assert read_result(tmp_path, TAKE) is None
 
 
+@pytest.mark.long  # it is about time: on a full machine it would tell of the machine
 @pytest.mark.parametrize("codec", CODECS)
 def test_three_minutes_are_finished_within_a_second(tmp_path: Path, codec: str) -> None:
     frames = [(payload[:6_250].ljust(6_250, b"\x55"), key) for payload, key in video(codec)]
