@@ -24,7 +24,6 @@ class UdpPath:
 
     def __init__(self, target_port: int) -> None:
         self.passed = 0
-        self.dropped = 0
         self._target = ("127.0.0.1", target_port)
         self._cut = False
         self._loss = 0.0
@@ -91,8 +90,8 @@ class UdpPath:
             except BlockingIOError:
                 return
             if self._cut:
-                self.dropped += 1
-            elif sock is not self._front:
+                continue
+            if sock is not self._front:
                 self.passed += 1
                 self._front.sendto(datagram, self._senders[sock])
             else:
@@ -104,7 +103,6 @@ class UdpPath:
         begins_s = max(now_s, self._free_at_s)
         media = bool(datagram) and 128 <= datagram[0] <= 191
         if (media and self._dice.random() < self._loss) or (self._rate_bps and begins_s - now_s > self._queue_s):
-            self.dropped += 1
             return
         self.passed += 1
         if self._rate_bps or self._held:
