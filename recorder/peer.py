@@ -20,7 +20,7 @@ from recorder.routes import Route
 from recorder.rtp import HEAD, PLAIN_FLAGS
 from recorder.sdp import Offer
 from recorder.streams import Streams
-from recorder.track import KEY_REPEAT_MS, FrameListener, Track
+from recorder.track import FrameListener, Track
 from recorder.transport_cc import TransportFeedback
 from recorder.udp import SLOT_BYTES, Packet
 
@@ -295,7 +295,7 @@ class Peer:
             if track.reorder.missing:
                 track.expire(now_ms)
         video = self.video
-        if video is not None and video.needs_key and now_ms - video.key_asked_ms >= KEY_REPEAT_MS:
+        if video is not None and video.wants_key(now_ms):
             self.request_key()
         messages = self._feedback.messages((video or self.tracks[0]).ssrc)
         if now_ms >= self._next_report_ms:

@@ -99,6 +99,11 @@ class Reorder(Generic[Packet]):
         self._give_up(last)
         return self._release()
 
+    def missed_after(self, since_ms: int) -> int | None:
+        """When the first packet was found missing that still is, of those found after `since_ms`; None without one."""
+        found = (missing.seen_ms for missing in self.missing.values() if missing.seen_ms > since_ms)
+        return next(found, None)
+
     def skip_to(self, sequence: int) -> list[tuple[int, Packet]]:
         """What is held, in order; none of what is missing before `sequence` is waited for any more."""
         released = self.flush()

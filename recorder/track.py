@@ -21,6 +21,8 @@ SILENT_US = 1_000_000
 """After so long, what was sent meanwhile is not asked for: a part of it, recovered, would break an outage in two."""
 KEY_REPEAT_MS = 500
 """While pictures wait for a key frame it is asked for this often."""
+HARDLY_COMES_MS = 500
+"""Missing for so long, a packet is still waited for, but a key frame is asked for that can end the hole."""
 
 _Held = tuple[bytes, int, int, int, int]  # payload, marker, timestamp, arrival in us, level
 
@@ -184,6 +186,15 @@ class Track:
     def needs_key(self) -> bool:
         """Pictures cannot be used until a key frame comes."""
         return self.video and self._depacketizer.needs_key
+
+    def wants_key(self, now_ms: int) -> bool:
+        """Whether to ask for a key frame now: one is needed, or soon will be, and none was asked for since."""
+        if self.needs_key:
+            return now_ms - self.key_asked_ms >= KEY_REPEAT_MS
+        if not self.video or not self.reorder.missing:
+            return False
+        missed_ms = self.reorder.missed_after(self.key_asked_ms)
+        return missed_ms is not None and now_ms - missed_ms >= HARDLY_COMES_MS
 
     @property
     def lost(self) -> int:

@@ -90,8 +90,8 @@ def random_loss(folder: Path, streams: int = 20, seconds: float = 32) -> Finding
 
 
 def bursts(folder: Path, streams: int = 10, seconds: float = 32, every_s: float = 5, answered: bool = True) -> Finding:
-    """Bursts of 300 ms in which 30 % is lost. A sender that does not answer NACKs has
-    lost a frame for good only when the recorder gives it up, after a second."""
+    """Bursts of 300 ms in which 30 % is lost. A sender that does not answer NACKs
+    loses frames in each; the key frame after them is asked for before they are given up."""
     burst_ms, every_ms = 300, round(every_s * 1000)
     options = (
         "-burst-loss", "0.3", "-burst", f"{burst_ms}ms", "-burst-every", f"{every_ms}ms",
@@ -104,7 +104,7 @@ def bursts(folder: Path, streams: int = 10, seconds: float = 32, every_s: float 
     figures = [
         taken.corrupt_figure(),
         Figure("gaps that the sidecar does not list", len(unlisted), 0),
-        Figure("seconds from a burst's end to whole pictures", recovery_s, 1.0 if answered else 2.0),
+        Figure("seconds from a burst's end to whole pictures", recovery_s, 1.0),
     ]
     name = f"300 ms bursts at 30 % loss each {every_s:g} s" + ("" if answered else ", NACKs not answered")
     return Finding(name, figures, {"streams": streams, "seconds": seconds, **taken.notes()})

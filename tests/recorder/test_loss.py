@@ -158,37 +158,86 @@ def test_a_new_ssrc_begins_anew_at_a_key_frame() -> None:
     assert (track.counters.frames, track.needs_key, track.counters.restarts) == (3, False, 1)
 
 
-async def test_after_a_loss_that_nobody_repairs_a_key_frame_is_asked_for_at_once_and_every_500_ms(
+class Lossy:
+    """A connection whose picture number 3 never came; one follows each 25 ms."""
+
+    EACH_US = 25 * MS
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_us = 1000 * S
+        monkeypatch.setattr(time, "monotonic_ns", lambda: self.now_us * 1000)
+        self._home = Home()
+        self.peer = self._home.peer()
+        self.peer.reach.address = HERE
+        self._number = 0
+        for key in (True, False, None, False, False):
+            self.picture(key)
+        self.lost_us = self.now_us - self.EACH_US
+        self.asked_us: list[int] = []
+        """When a key frame was asked for, since the loss was seen."""
+
+    def picture(self, key: bool | None) -> None:
+        """The next one; None: it is lost."""
+        self.now_us += self.EACH_US
+        self._number += 1
+        self.arrives(self._number, key)
+
+    def arrives(self, number: int, key: bool | None) -> None:
+        content = b"\x10\x10\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00" if key else b"\x10\x01\x00\x00"
+        if key is not None:
+            self._home.deliver(self.peer, packet(VIDEO, number, number * 3000, 1, content), self.now_us)
+
+    def run(self, frames: int, *keys: int) -> None:
+        """So many pictures, those of `keys` whole; the worker's timer ticks with each fourth."""
+        for frame in range(frames):
+            self.picture(frame in keys)
+            asked = self.peer.counters.plis
+            if frame % 4 == 3:
+                self.peer.tick(self.now_us)
+            if self.peer.counters.plis != asked:
+                self.asked_us.append(self.now_us - self.lost_us)
+
+    @property
+    def frames(self) -> int:
+        assert self.peer.video is not None
+        return self.peer.video.counters.frames
+
+
+async def test_after_a_loss_that_nobody_repairs_a_key_frame_is_asked_for_in_half_a_second_and_every_500_ms(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now_us = 1000 * S
-    monkeypatch.setattr(time, "monotonic_ns", lambda: now_us * 1000)
-    home = Home()
-    peer = home.peer()
-    peer.reach.address = HERE
-
-    def arrives(number: int, key: bool) -> None:
-        picture = b"\x10\x10\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00" if key else b"\x10\x01\x00\x00"
-        home.deliver(peer, packet(VIDEO, number, number * 3000, 1, picture), now_us)
-
-    arrives(1, key=True)
-    for number in (2, 4, 5):
-        now_us += FRAME_US
-        arrives(number, key=False)
-    lost_us, asked_us, number = now_us - FRAME_US, [], 6
-    for turn in range(1, 280):
-        now_us += 10 * MS
-        if turn % 3 == 0:
-            arrives(number, key=turn == 270)
-            number += 1
-        asked = peer.counters.plis
-        if turn % 10 == 0:
-            peer.tick(now_us)
-        if peer.counters.plis != asked:
-            asked_us.append(now_us - lost_us)
-    # The hold of a second is over by then, to the next turn of the worker's timer.
-    assert 1_000 * MS <= asked_us[0] <= 1_150 * MS
-    assert len(asked_us) == 4 and all(500 * MS <= after - before <= 600 * MS for before, after in pairwise(asked_us)), (
+    lossy = Lossy(monkeypatch)
+    lossy.run(116, 112)
+    asked_us = lossy.asked_us
+    # Half the hold, to the next turn of the worker's timer: the key frame is there when the hold ends.
+    assert 500 * MS <= asked_us[0] <= 650 * MS
+    assert len(asked_us) == 5 and all(500 * MS <= after - before <= 600 * MS for before, after in pairwise(asked_us)), (
         asked_us
     )
-    assert peer.video is not None and not peer.video.needs_key
+    assert lossy.peer.video is not None and not lossy.peer.video.needs_key
+
+
+async def test_a_key_frame_that_came_while_a_loss_was_waited_for_ends_the_hole_with_the_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lossy = Lossy(monkeypatch)
+    lossy.run(44, 28)
+    assert len(lossy.asked_us) == 1, "once is enough"
+    assert lossy.frames == 2 + 16, "what came before the loss, and all from the key frame on"
+
+
+async def test_a_packet_that_comes_after_a_key_frame_was_asked_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    lossy = Lossy(monkeypatch)
+    lossy.run(32, 28)
+    assert lossy.frames == 2, "waited for"
+    lossy.arrives(3, key=False)
+    assert lossy.frames == 5 + 32
+
+
+async def test_a_loss_that_is_repaired_in_time_costs_no_key_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    lossy = Lossy(monkeypatch)
+    lossy.run(16)
+    lossy.arrives(3, key=False)
+    lossy.run(28)
+    assert not lossy.asked_us
+    assert lossy.frames == 5 + 44
