@@ -31,7 +31,8 @@ class _Generation:
 
 
 class Reach:
-    """`route` is the nominated one, else the first that was believed; `heard_us` the last believed check.
+    """`route` is the nominated one, else the first that was believed; `heard_us` is when the last check was believed,
+    `reached_us` when the first was (0: none yet).
 
     `handler` takes the media of `owner` by every believed way.
     """
@@ -47,6 +48,7 @@ class Reach:
     ) -> None:
         self.route: Route | None = None
         self.heard_us = now_us
+        self.reached_us = 0
         self._routes, self._owner, self._handler = routes, owner, handler
         self._generations = [_Generation(credentials, their_ufrag)]
         self._believed: dict[bytes, Route] = {}
@@ -92,6 +94,7 @@ class Reach:
             return False
         route.believed()
         route.send(found.reply)
+        self.reached_us = self.reached_us or now_us
         if found.nominated or self.route is None:
             self.route = route
         self._nominated_anew |= found.nominated and generation is newest

@@ -34,8 +34,8 @@ from recorder.udp import UdpPort
 log = logging.getLogger(__name__)
 
 WAKE_CONNECTING_S = 0.002
-CHECKS_WITHIN_US = 3_000_000
-"""Who could not reach us by then waits for its network, and a little longer for its answer, should it come."""
+CONNECTS_WITHIN_US = 3_000_000
+"""Who has not reached us by then, or not shaken hands so long after, waits a little longer for its answers."""
 MOST_CONNECTING = 100
 GIVES_WAY_AFTER_US = 10_000_000
 """Who has not connected by then, for whatever reason, leaves a full worker to the next; its page tries again."""
@@ -266,7 +266,8 @@ class Roster:
                 self._fault(peer)
             if not peer.connected and peer.state is PeerState.CONNECTING:
                 unreached = True
-                connecting = connecting or peer.reach.route is not None or now_us - peer.born_us < CHECKS_WITHIN_US
+                began_us = max(peer.born_us, peer.reach.reached_us)
+                connecting = connecting or now_us - began_us < CONNECTS_WITHIN_US
         self._connecting, self._unreached = connecting, unreached
         self._answerer.tick()
         self.tcp.tick(now_us)
