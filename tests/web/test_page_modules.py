@@ -52,6 +52,22 @@ const to = { iceServers: async () => [], mayOffer: () => true, mayRestart: () =>
 """
 
 
+def test_a_microphone_that_the_browser_does_not_measure_is_not_called_silent() -> None:
+    script = """
+    const { Capture } = await import("./capture.js");
+    const capture = new Capture({ lost: () => {}, muted: () => {}, devices: () => {} });
+    const levels = [capture.level()];
+    await capture.open({ soundOnly: true });
+    capture.analyser.getFloatTimeDomainData = (samples) => samples.fill(0.5);
+    for (const state of ["suspended", "running", "interrupted"]) {
+      capture.sound.state = state;
+      levels.push(capture.level());
+    }
+    const result = levels.map((level) => level === null ? null : level > 0.9);
+    """
+    assert run(PRETENDED + WITH_CAMERA + script) == [None, None, True, None]
+
+
 @pytest.mark.parametrize("granted", [True, False])
 def test_a_page_that_waits_for_another_has_no_camera_on_though_it_is_granted_then(granted: bool) -> None:
     script = """

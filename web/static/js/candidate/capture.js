@@ -119,9 +119,9 @@ export class Capture {
     return tracks?.[0]?.getSettings().deviceId ?? "";
   }
 
-  /** How loud the microphone is now: 0 (silent, below -60 dB) to 1 (full scale). */
+  /** How loud the microphone is: 0 (silent, below -60 dB) to 1 (full scale). Null while the browser does not measure. */
   level() {
-    if (!this.analyser) return 0;
+    if (!this.analyser || this.sound?.state !== "running") return null;
     this.analyser.getFloatTimeDomainData(this.samples);
     let sum = 0;
     for (const sample of this.samples) sum += sample * sample;

@@ -92,9 +92,10 @@ export class StageView {
     fill(this.limitBar, 1 - leftMs / limitMs);
   }
 
-  /** @param {number} level from 0 to 1 */
+  /** @param {number | null} level from 0 to 1; null is not measured, which looks unlike silence */
   tickLevel(level) {
-    fill(this.level, level);
+    this.meter.classList.toggle("unmeasured", level === null);
+    fill(this.level, level ?? 0);
   }
 
   /**
