@@ -17,8 +17,18 @@ from recorder.dtls import STRONG_DIGESTS, Fingerprint
 from recorder.ice import Credentials
 from recorder.messages import OfferProblem, OfferRefused
 
-OFFER_LIMIT_BYTES = 48 * 1024
-MEDIA_LIMIT = 8
+OFFER_LIMIT_BYTES = 32 * 1024
+LINES_LIMIT = 800
+LINES_LIMITS = {
+    "m=": 8,
+    "a=ssrc:": 64,
+    "a=rtpmap:": 128,
+    "a=fmtp:": 128,
+    "a=rtcp-fb:": 320,
+    "a=rtcp-fb:*": 16,
+}
+"""Of an offer, each several times what a browser writes. aiortc.sdp holds the lines of one kind against each other or
+against those of another, so that its time grows with their product: seconds, for what fits into 48 KiB."""
 EXTENSION_MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 EXTENSION_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 EXTENSION_TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
@@ -75,17 +85,19 @@ def read_offer(text: str, video_codecs: Sequence[str]) -> Offer:
     """
     if len(text) > OFFER_LIMIT_BYTES:
         raise OfferRefused(OfferProblem.MALFORMED, "too long")
+    lines = text.splitlines()
+    _check_cost(lines)
     try:
         session = SessionDescription.parse(text)
     except Exception as error:  # aiortc.sdp asserts, indexes and converts on what it is given
         raise OfferRefused(OfferProblem.MALFORMED, type(error).__name__) from error
-    if not session.media or len(session.media) > MEDIA_LIMIT:
+    if not session.media:
         raise OfferRefused(OfferProblem.NO_MEDIA)
     mids = [media.rtp.muxId for media in session.media]
     if any(not _token(mid) for mid in mids) or len(set(mids)) != len(mids):
         raise OfferRefused(OfferProblem.MALFORMED, "mid")
     bundle = next((group.items for group in session.group if group.semantic == "BUNDLE"), [])
-    alone = _bundle_only(text)
+    alone = _bundle_only(lines)
     wanted = [media for index, media in enumerate(session.media) if _sends(media, index in alone)]
     if not wanted:
         raise OfferRefused(OfferProblem.NO_MEDIA)
@@ -107,15 +119,34 @@ def read_offer(text: str, video_codecs: Sequence[str]) -> Offer:
     )
 
 
+def _check_cost(lines: Sequence[str]) -> None:
+    """That these lines are parsed in milliseconds, whoever wrote them. Raises OfferRefused."""
+    if len(lines) > LINES_LIMIT:
+        raise OfferRefused(OfferProblem.MALFORMED, "too many lines")
+    for start, limit in LINES_LIMITS.items():
+        if sum(line.startswith(start) for line in lines) > limit:
+            raise OfferRefused(OfferProblem.MALFORMED, f"too many lines {start}")
+    mapped: set[int] = set()
+    for line in lines:
+        if line.startswith("m="):
+            mapped.clear()
+        elif line.startswith("a=rtpmap:"):
+            payload_type = line.removeprefix("a=rtpmap:").split(" ", 1)[0]
+            # A feedback line belongs to each codec of its payload type, so one type has one codec (RFC 8866 §6.6).
+            if not (payload_type.isdecimal() and len(payload_type) <= 3) or int(payload_type) in mapped:
+                raise OfferRefused(OfferProblem.MALFORMED, "payload type")
+            mapped.add(int(payload_type))
+
+
 def _token(mid: object) -> bool:
     return isinstance(mid, str) and 0 < len(mid) <= 32 and all(char.isalnum() or char in "-_.:+" for char in mid)
 
 
-def _bundle_only(text: str) -> frozenset[int]:
+def _bundle_only(lines: Sequence[str]) -> frozenset[int]:
     """The sections that have no port because they are carried by another's (RFC 9143 §6); Firefox writes them so."""
     found: set[int] = set()
     index = -1
-    for line in text.splitlines():
+    for line in lines:
         if line.startswith("m="):
             index += 1
         elif line == "a=bundle-only":

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recorder.dtls import Fingerprint
 from recorder.ice import Credentials
 from recorder.messages import OfferProblem, OfferRefused
-from recorder.sdp import OFFER_LIMIT_BYTES, Offer, read_offer, write_answer
+from recorder.sdp import LINES_LIMIT, LINES_LIMITS, OFFER_LIMIT_BYTES, Offer, read_offer, write_answer
 from tests.recorder.offers import CHROMIUM, FINGERPRINT, FIREFOX, audio_only, without
 
 BOTH = ("h264", "vp8")
@@ -163,6 +163,44 @@ def test_an_offer_without_dtls_we_can_check_is_refused(offer: str) -> None:
 )
 def test_malformed_offers_are_refused(offer: str) -> None:
     assert refusal(offer) in (OfferProblem.MALFORMED, OfferProblem.NO_MEDIA)
+
+
+def many(*lines: str) -> str:
+    """The offer, its picture followed by each of these lines until nothing more fits in."""
+    room = OFFER_LIMIT_BYTES - len(CHROMIUM)
+    return CHROMIUM + "".join((line + "\r\n") * (room // len(lines) // (len(line) + 2)) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        many("a=x"),
+        many("m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8"),
+        many("a=ssrc:1 cname:4TOk42mSjXCkVIa6/4TOk42mSjXCkVIa6"),
+        many("a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1"),
+        many("a=rtcp-fb:96 transport-cc/transport-cc/transport-cc/transport-cc"),
+        many("a=rtpmap:96 VP8/90000", "a=rtcp-fb:* x"),
+        CHROMIUM + "".join(f"a=rtpmap:{number} VP8/90000\r\n" for number in range(130)),
+        CHROMIUM + "a=rtcp-fb:* x\r\n" * 17,
+        CHROMIUM + "a=rtpmap:096 VP8/90000\r\n",
+    ],
+    ids=["lines", "sections", "ssrc", "fmtp", "feedback", "product", "codecs", "feedback of all", "codecs of one type"],
+)
+def test_an_offer_that_would_take_long_to_parse_is_refused_before_it_is(
+    offer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(SessionDescription, "parse", parsed.append)
+    assert refusal(offer) is OfferProblem.MALFORMED
+    assert parsed == []
+
+
+@pytest.mark.parametrize("offer", [CHROMIUM, FIREFOX], ids=["chromium", "firefox"])
+def test_what_browsers_write_is_far_from_every_bound(offer: str) -> None:
+    lines = offer.splitlines()
+    assert len(offer) * 3 <= OFFER_LIMIT_BYTES and len(lines) * 3 <= LINES_LIMIT
+    for start, limit in LINES_LIMITS.items():
+        assert sum(line.startswith(start) for line in lines) * 3 <= limit, start
 
 
 @settings(max_examples=150)
