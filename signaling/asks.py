@@ -29,7 +29,6 @@ from signaling.messages import (
     Stop,
     TakeOver,
 )
-from signaling.rate import TokenBucket
 from signaling.sending import Submission
 from signaling.tabs import Page, Tabs
 
@@ -45,14 +44,14 @@ class Asks:
         tabs: Tabs,
         link: Link,
         submission: Submission,
-        offers: TokenBucket,
+        may_offer: Callable[[], bool],
         ice_servers: Callable[[], IceServers],
     ) -> None:
         self._conduct = conduct
         self._tabs = tabs
         self._link = link
         self._submission = submission
-        self._offers = offers
+        self._may_offer = may_offer
         self._ice_servers = ice_servers
 
     async def asked(self, page: Page, ask: Ask) -> bool:
@@ -99,7 +98,7 @@ class Asks:
                 if refused is None:
                     page.tell(self._ice_servers())
                 return refused
-            case Offer() | Restart() if not self._offers.take():
+            case Offer() | Restart() if not self._may_offer():
                 return ErrorCode.BUSY  # each costs the recorder milliseconds that others need
             case Offer():
                 refused = refusal_by_status(self._conduct.status) or self._offer_refusal()

@@ -13,7 +13,6 @@ from aiohttp import WSMsgType, web
 from signaling.codes import ErrorCode
 from signaling.hub import Hub
 from signaling.messages import CLOSE_CODES, FRAME_LIMIT_BYTES, Ask, CloseCode, Hello, Offer, Tell
-from signaling.rate import TokenBucket
 from signaling.session import LiveSession
 from signaling.surroundings import Limits
 from signaling.wire import FrameRefused, decode_ask, encode_tell, error, type_name
@@ -108,7 +107,6 @@ class _Reader:
         self._hub = hub
         self._invitation_id = invitation_id
         self._session: LiveSession | None = None
-        self._tokens = TokenBucket(hub.clock, hub.limits.asks_burst, hub.limits.asks_per_s)
 
     async def read(self) -> None:
         """Until the socket is closed by either side."""
@@ -129,7 +127,7 @@ class _Reader:
         """False when nothing more is to be read."""
         if self._page.closing or kind not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return False
-        if not self._tokens.take():
+        if not self._hub.asks.take(self._invitation_id):
             log.warning("invitation %s: a page asks too fast", self._invitation_id)
             self._refuse(ErrorCode.FLOOD, None)
             self._page.close(CloseCode.FLOOD)

@@ -35,6 +35,7 @@ from signaling.interview import TakeLost, Tick
 from signaling.link import PeerLost
 from signaling.messages import CloseCode
 from signaling.orders import whereabouts
+from signaling.rate import Buckets
 from signaling.relays import Relay
 from signaling.session import LiveSession
 from signaling.surroundings import (
@@ -87,9 +88,12 @@ class Hub:
             self.limits,
             self._disk,
             self._checkers,
+            Buckets(clock, self.limits.offers_burst, self.limits.offers_per_s, self.limits.buckets),
             consequences or NoConsequences(),
             relays,
         )
+        self.asks = Buckets(clock, self.limits.asks_burst, self.limits.asks_per_s, self.limits.buckets)
+        """By invitation; `endpoint` takes from them."""
         self._sessions: dict[str, LiveSession] = {}
         self._by_peer: dict[PeerId, LiveSession] = {}
         self._by_take: dict[TakeId, LiveSession] = {}

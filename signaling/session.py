@@ -23,7 +23,6 @@ from signaling.interview import Resumed, Tick
 from signaling.link import Link, OfferAnswered, PeerLost, RestartAnswered
 from signaling.messages import Ask, CloseCode, IceServers, Media, State
 from signaling.orders import Doubtful, Orders, StopFailed
-from signaling.rate import TokenBucket
 from signaling.recording import Recording
 from signaling.sending import Checked, Submission
 from signaling.surroundings import Surroundings
@@ -93,9 +92,14 @@ class LiveSession:
                     carry_out=self._carry_out,
                     changed=self._after_decision,
                 )
-                limits = self._around.limits
-                offers = TokenBucket(self._around.clock, limits.offers_burst, limits.offers_per_s)
-                self._asks = Asks(self._conduct, self._tabs, self._link, self._submission, offers, self._ice_servers)
+                self._asks = Asks(
+                    self._conduct,
+                    self._tabs,
+                    self._link,
+                    self._submission,
+                    lambda: self._around.offers.take(self.invitation_id),
+                    self._ice_servers,
+                )
                 await self._begin()
                 while not self._done():
                     item = await self._inbox.next(self._sleep_s())

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.messages import Arm, Connected, PeerId, TakeId
 from signaling.clock import Clock
+from signaling.rate import Buckets
 from signaling.relays import Relay
 from storage.database import Database
 from storage.invitations import Invitation
@@ -58,7 +59,8 @@ class NoConsequences:
 class Limits:
     """Bounds of one server; all inclusive.
 
-    `offers_burst` and `offers_per_s` bound the offers and restarts of one candidate, whichever tab they come from.
+    `asks_…` bound the asks of one candidate, `offers_…` the offers and restarts among them, whichever tab or socket
+    they come from, and though their session ended meanwhile. `buckets`: of how many candidates that is known.
     `linger_s`: how long a session without a page keeps its media connection, for a reload.
     `max_bitrate_bps` only sizes the byte limit of a take, with room for what a sender overshoots.
     """
@@ -73,6 +75,7 @@ class Limits:
     asks_per_s: float = 10.0
     offers_burst: int = 20
     offers_per_s: float = 0.5
+    buckets: int = 8_192
     hello_s: float = 10.0
     write_s: float = 10.0
     heartbeat_s: float = 20.0
@@ -88,7 +91,8 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """`disk` and `checkers` are executors of few threads, shared by all sessions: one for what takes a moment (a
-    folder, a sidecar, a deletion), one for reading whole recordings back, so that a start never waits for that."""
+    folder, a sidecar, a deletion), one for reading whole recordings back, so that a start never waits for that.
+    `offers` has a bucket for each invitation."""
 
     database: Database
     recordings: Recordings
@@ -97,5 +101,6 @@ class Surroundings:
     limits: Limits
     disk: Executor
     checkers: Executor
+    offers: Buckets
     consequences: Consequences
     relays: tuple[Relay, ...] = ()

@@ -16,7 +16,7 @@ from recorder.messages import PeerState
 from signaling import endpoint
 from signaling.endpoint import SocketPage
 from signaling.messages import CloseCode, Error, Media, Sending, State
-from signaling.rate import TokenBucket
+from signaling.rate import Buckets, TokenBucket
 from tests.signaling.fake_clock import FakeClock
 from tests.signaling.room import OPEN, Room, until
 
@@ -141,6 +141,21 @@ async def test_a_flood_closes_the_socket_with_a_code_of_its_own(room: Room, conn
         await socket.send_json({"type": "send"})
     await hear(socket, "error", code="flood")
     assert await closed(socket) == 4008
+
+
+async def test_a_flood_is_one_from_however_many_sockets_it_comes(room: Room, connect: Connect) -> None:
+    await room.furnish()
+    for _ in range(room.hub.limits.asks_burst // 10):
+        socket = await hello(connect)
+        for _ in range(9):
+            await socket.send_json({"type": "send"})
+            await hear(socket, "error", code="not_complete")
+        await socket.close()
+    assert await closed(await hello(connect)) == 4008
+    room.clock.now_ms += 1_000
+    socket = await hello(connect)
+    await hear(socket, "state")
+    await socket.close()
 
 
 async def test_a_second_tab_closes_the_first_with_its_code(room: Room, connect: Connect) -> None:
@@ -279,3 +294,22 @@ def test_tokens_come_back_with_time_and_never_beyond_the_burst() -> None:
     assert [bucket.take() for _ in range(3)] == [True, True, False]
     clock.now_ms += 3_600_000
     assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_bucket_is_kept_for_each_name_until_it_is_full_again() -> None:
+    clock = FakeClock()
+    buckets = Buckets(clock, burst=2, per_s=1.0, most=3)
+    assert [buckets.take(name) for name in ("one", "one", "two", "one")] == [True, True, True, False]
+    clock.now_ms += 1_999
+    assert (buckets.take("two"), len(buckets)) == (True, 2)
+    clock.now_ms += 1
+    assert (buckets.take("three"), len(buckets)) == (True, 2), "one is full again"
+    clock.now_ms += 3_600_000
+    assert (buckets.take("one"), len(buckets)) == (True, 1)
+
+
+def test_of_more_names_than_are_kept_the_one_used_longest_ago_is_forgotten() -> None:
+    buckets = Buckets(FakeClock(), burst=1, per_s=0.5, most=2)
+    assert [buckets.take(name) for name in ("one", "two", "one", "three")] == [True, True, False, True]
+    assert [buckets.take(name) for name in ("one", "two")] == [False, True]
+    assert len(buckets) == 2

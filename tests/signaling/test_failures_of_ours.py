@@ -115,6 +115,23 @@ async def test_offers_without_end_are_refused_before_they_reach_the_recorder(roo
     await until(lambda: len(room.recorders.connected) == burst + 1)
 
 
+async def test_who_leaves_and_comes_back_has_no_more_offers_than_before(room: Room) -> None:
+    await room.furnish()
+    room.recorders.refuse_offer = OfferProblem.MALFORMED
+    asked, burst = 0, room.hub.limits.offers_burst
+    refused: list[str] = []
+    for visit in range(4):
+        page = await room.join(f"tab-visit-{visit}")
+        for _ in range(burst // 2):
+            asked += 1
+            await room.ask(page, Offer("v=0", asked))
+            await until(lambda: len(page.errors) + len(refused) == asked)  # noqa: B023
+        refused += page.errors
+        await room.leave(page)
+        await until(lambda: room.hub.live == 0)
+    assert refused == ["offer_malformed"] * burst + ["busy"] * burst
+
+
 async def test_a_page_whose_own_offer_is_no_good_is_charged_for_the_wait(room: Room) -> None:
     await room.furnish()
     page = await room.with_camera()
