@@ -35,8 +35,8 @@ DatabaseTrouble = (StorageError, SQLAlchemyError)
 
 class Conduct:
     """`media_live` says whether media arrive now, `server_failed` whether the recorder is why they do not; `carry_out`
-    gets each effect after its decision is committed; `changed` is called after a decision changed an answer. None of
-    them waits."""
+    gets each effect after its decision is committed; `changed` is called after a decision changed an answer, and
+    after the record was read again. None of them waits."""
 
     def __init__(
         self,

@@ -34,7 +34,8 @@ class Checked:
 
 
 class Submission:
-    """Idle, checking, ready or refused. A change of any answer makes it idle, and a check under way is ended."""
+    """Idle, checking, ready or refused. A change of any answer makes it idle, and a check under way is ended; what else
+    changes (the deadline, what a look found) leaves it as it is."""
 
     def __init__(
         self,
@@ -50,8 +51,14 @@ class Submission:
         self._spawn = spawn
         self._post = post
         self._round = 0
+        self._revisions: dict[str, int] = {}  # of the answers that `state` is about
         self._check_task: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
+
+    def follow(self, conduct: Conduct) -> None:
+        """Something changed, here or in the database."""
+        if not conduct.open or _revisions(conduct) != self._revisions:
+            self.reset()
 
     def reset(self) -> None:
         self._round += 1
@@ -71,7 +78,7 @@ class Submission:
         kept = conduct.record
         takes = [kept.takes[a.take_id] for a in kept.answers if a.state is AnswerState.DRAFT and a.take_id]
         self.reset()
-        self.state = Sending.CHECKING
+        self.state, self._revisions = Sending.CHECKING, _revisions(conduct)
         self._check_task = self._spawn(self._check(self._round, takes))
         return None
 
@@ -88,6 +95,7 @@ class Submission:
                 await conduct.happened(TakeDamaged(answer.take_id))
         self.reset()
         self.state, self.problems = (Sending.REFUSED, tuple(problems)) if problems else (Sending.READY, ())
+        self._revisions = _revisions(conduct)
 
     async def confirm(self, conduct: Conduct) -> ErrorCode | None:
         """Completes the interview, or says why not. Raises what the database raises."""
@@ -130,3 +138,7 @@ class Submission:
             )
         finally:
             given_up.set()
+
+
+def _revisions(conduct: Conduct) -> dict[str, int]:
+    return {answer.id: answer.revision for answer in conduct.record.answers}

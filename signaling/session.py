@@ -200,7 +200,7 @@ class LiveSession:
         self._recording.heard(event, now_ms, now_s)
 
     def _after_decision(self) -> None:
-        self._submission.reset()
+        self._submission.follow(self._conduct)
         self._changed = True
         self._follow()
 

@@ -25,7 +25,7 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.interviews import TakeRow
 from storage.recordings import Recordings
-from web.keys import DATABASE, NOW_MS, RECORDINGS
+from web.keys import DATABASE, HUB, NOW_MS, RECORDINGS
 
 log = logging.getLogger("greenroom.looking")
 
@@ -39,6 +39,8 @@ TRIES = 3
 _OF_THE_LOOK = (-signal.SIGKILL, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT)
 _ENDED = "ended"
 _AGAIN = (_ENDED, "OSError")
+MOST_FOUND = 1_000
+"""Looks that wait to be noted; of more, the one that waits longest is made again."""
 PAUSE_SHARE = 1.0
 """So long as a look took, nothing is looked at after it: at most half of one core, were it alone on the machine."""
 
@@ -48,28 +50,37 @@ class LookAgain(Exception):
 
 
 class Looker:
-    """`run` until cancelled; what it was at then is looked at again."""
+    """`run` until cancelled; what it was at then is looked at again. `noted` is told the invitation of each take whose
+    second verdict is in the database, and does not wait."""
 
-    def __init__(self, database: Database, recordings: Recordings, now_ms: Callable[[], int]) -> None:
-        self._database, self._recordings, self._now_ms = database, recordings, now_ms
+    def __init__(
+        self,
+        database: Database,
+        recordings: Recordings,
+        now_ms: Callable[[], int],
+        noted: Callable[[str], None],
+    ) -> None:
+        self._database, self._recordings, self._now_ms, self._noted = database, recordings, now_ms, noted
         self._chain = Chain(recordings.root)
         self.left = 0
         self._tries: dict[str, int] = {}
+        self._found: dict[str, Look] = {}
+        """By take, what could not be noted yet: a full disk costs no second look."""
 
     async def run(self) -> None:
         while True:
             try:
                 self.left = 0
                 await self.look_at_all()
-            except Exception:  # whatever it is, the next ones are looked at
+            except Exception:  # the database cannot be read, most likely
                 self.left += 1
                 log.exception("recordings could not be looked at; they are in %.0f s", AGAIN_AFTER_S)
             await asyncio.sleep(AGAIN_AFTER_S if self.left else LOOK_EVERY_S)
 
     async def look_at_all(self) -> int:
-        """What is due now; how many takes. One that the disk does not let be noted is `left`, and holds up no other.
+        """What is due now; how many takes. One that cannot be noted is `left`, and holds up no other.
 
-        Raises what the database raises.
+        Raises what the database raises when it is asked which are due.
         """
         after, count = "", 0
         while True:
@@ -85,22 +96,36 @@ class Looker:
             except (OSError, StorageError, LookAgain) as error:  # TimeoutError is an OSError
                 self.left += 1
                 log.error("take %s: its look cannot be noted: %s", after, error or "timeout")
+            except Exception:  # whatever it is, the takes behind it are looked at
+                self.left += 1
+                log.exception("take %s: its look cannot be noted", after)
             await asyncio.sleep(PAUSE_SHARE * (asyncio.get_running_loop().time() - began_s))
 
     async def _look(self, take: TakeRow, invitation_id: str) -> None:
         path = self._recordings.path(invitation_id, take.file or f"{take.id}.none")
-        look = await looked(path)
-        tries = self._tries.pop(take.id, 0) + 1
-        if look.problem in _AGAIN and tries < TRIES:
-            self._tries[take.id] = tries
-            raise LookAgain(look.problem)
-        if look.problem:
-            log.warning("take %s could not be looked at: %s", take.id, look.problem)
+        look = self._found.pop(take.id, None) or await self._looked(path, take.id)
+        if len(self._found) >= MOST_FOUND:
+            del self._found[next(iter(self._found))]
+        self._found[take.id] = look
         async with asyncio.timeout(DISK_TIMEOUT_S):
             if await asyncio.to_thread(path.exists):  # else it was discarded meanwhile
                 await asyncio.to_thread(write_look, path.parent, TakeId(take.id), look, self._chain)
         async with self._database.write() as conn:
-            await looks.note_look(conn, take.id, look.reasons, asdict(look), self._now_ms())
+            noted = await looks.note_look(conn, take.id, look.reasons, asdict(look), self._now_ms())
+        del self._found[take.id]
+        if noted:
+            self._noted(invitation_id)
+
+    async def _looked(self, path: Path, take_id: str) -> Look:
+        """Raises LookAgain, a few times for each take."""
+        look = await looked(path)
+        tries = self._tries.pop(take_id, 0) + 1
+        if look.problem in _AGAIN and tries < TRIES:
+            self._tries[take_id] = tries
+            raise LookAgain(look.problem)
+        if look.problem:
+            log.warning("take %s could not be looked at: %s", take_id, look.problem)
+        return look
 
 
 async def looked(path: Path, timeout_s: float = TIMEOUT_S) -> Look:
@@ -137,7 +162,8 @@ async def _to_end(stream: asyncio.StreamReader) -> bytes:
 
 async def looking(app: web.Application) -> AsyncIterator[None]:
     """A cleanup context: looks while it is entered."""
-    task = asyncio.create_task(Looker(app[DATABASE], app[RECORDINGS], app[NOW_MS]).run(), name="looking")
+    looker = Looker(app[DATABASE], app[RECORDINGS], app[NOW_MS], app[HUB].changed)
+    task = asyncio.create_task(looker.run(), name="looking")
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

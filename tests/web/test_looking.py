@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,12 @@ from tests.recorder.test_look import heard, recorded, seen, still, tone
 from tests.web.review_world import page
 from tests.web.world import Site
 from web import looking
-from web.keys import DATABASE, NOW_MS, RECORDINGS
+from web.keys import DATABASE, HUB, NOW_MS, RECORDINGS
 from web.looking import Looker, looked
 
 
 def looker(site: Site) -> Looker:
-    return Looker(site.app[DATABASE], site.app[RECORDINGS], site.app[NOW_MS])
+    return Looker(site.app[DATABASE], site.app[RECORDINGS], site.app[NOW_MS], site.app[HUB].changed)
 
 
 async def read(site: Site, take: TakeRow) -> TakeRow:
@@ -61,6 +62,25 @@ async def test_what_a_look_finds_is_beside_the_verdict_on_the_review_page(site: 
     broken = await read(site, second)  # ten digits a hundred times: no recording, and its verdict is as it was
     assert (broken.verdict, broken.reasons, broken.sidecar["look"]["problem"]) == ("good", [], "Unreadable")
     assert await looker(site).look_at_all() == 0
+
+
+async def test_what_a_look_finds_is_told_to_the_page_that_is_open(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = await site.start()
+    await site.keep_take(site.invitation, answers[0], b"0123456789" * 100)
+
+    async def quick(_: Path) -> Look:
+        return Look(["silent"])
+
+    async def told(socket: Any) -> tuple[str, list[str]]:
+        shown = (await socket.receive_json(timeout=10))["questions"][0]["take"]
+        return shown["verdict"], shown["reasons"]
+
+    monkeypatch.setattr(looking, "looked", quick)
+    async with site.client.ws_connect(f"{site.link}/live") as socket:
+        await socket.send_json({"type": "hello", "tab": "0123456789abcdef"})
+        assert await told(socket) == ("good", [])
+        async with asynccontextmanager(looking.looking)(site.app):
+            assert await told(socket) == ("usable", ["silent"])
 
 
 async def test_a_look_that_was_cut_off_is_made_at_the_next_start(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,24 +123,32 @@ async def test_a_take_discarded_meanwhile_gets_no_file(site: Site, monkeypatch: 
         assert await conn.scalar(select(takes.c.looked_at_ms).where(takes.c.id == take.id))
 
 
-async def test_a_disk_that_takes_one_look_not_holds_up_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("trouble", [OSError(28, "No space left on device"), ValueError("a defect")])
+async def test_a_look_that_cannot_be_noted_holds_up_no_other_and_is_not_made_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
     first, second = await site.complete()
 
-    async def quick(_: Path) -> Look:
+    seen_at: list[str] = []
+
+    async def quick(path: Path) -> Look:
+        seen_at.append(path.stem)
         return Look(["black"])
 
     def full(folder: Path, take_id: str, *_: object) -> None:
         if take_id == first.id:
-            raise OSError(28, "No space left on device")
+            raise trouble
 
     monkeypatch.setattr(looking, "looked", quick)
+    looks = looker(site)
     with monkeypatch.context() as small:
         small.setattr(looking, "write_look", full)
-        looks = looker(site)
         assert (await looks.look_at_all(), looks.left) == (1, 1)
+        assert (await looks.look_at_all(), looks.left) == (0, 2)
     assert [(await read(site, take)).reasons for take in (first, second)] == [[], ["black"]]
-    assert await looker(site).look_at_all() == 1
+    assert await looks.look_at_all() == 1
     assert (await read(site, first)).reasons == ["black"]
+    assert sorted(seen_at) == sorted([first.id, second.id]), "each is looked at once, however often it is noted"
 
 
 async def test_a_look_that_is_told_in_parts_is_heard_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
