@@ -82,7 +82,7 @@ class Asks:
         pictured = self._conduct.recording is not None and not kept.invitation.audio_only
         if not has_video and (pictured or not kept.audio_only_allowed):
             refused = refused or ErrorCode.VIDEO_REQUIRED
-        if done.page is not self._tabs.owner:
+        if self._tabs.present(done.page) is not self._tabs.owner:
             refused = ErrorCode.OFFER_REPLACED
         if self._link.answered(done, refused):
             await self._conduct.note_audio_only(not has_video)

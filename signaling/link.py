@@ -24,7 +24,7 @@ from recorder.messages import (
     TakeId,
 )
 from signaling.codes import ErrorCode
-from signaling.messages import Answer, Media, Offer, Restart
+from signaling.messages import Answer, Media, Offer, Restart, Tell
 from signaling.surroundings import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, Recorders
 from signaling.tabs import Page
 from signaling.wire import error
@@ -93,7 +93,8 @@ class _Peer:
 
 class Link:
     """Owned by one session. `spawn` runs a coroutine as the session's task, `post` puts into its inbox,
-    `claim` and `release` tell the hub whose events a peer's are, `recording` names the take that records now."""
+    `claim` and `release` tell the hub whose events a peer's are, `recording` names the take that records now, `tell`
+    reaches the page that asked, or who came after it."""
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class Link:
         claim: Callable[[PeerId], None],
         release: Callable[[PeerId], None],
         recording: Callable[[], TakeId | None],
+        tell: Callable[[Page, Tell], None],
     ) -> None:
         self._recorders = recorders
         self._spawn = spawn
@@ -110,6 +112,7 @@ class Link:
         self._claim = claim
         self._release = release
         self._recording = recording
+        self._tell = tell
         self._peer: _Peer | None = None
         self._tab: str | None = None
         self._connecting: PeerId | None = None
@@ -151,7 +154,7 @@ class Link:
             self._begin(page, offer)
             return
         if self._next is not None:
-            _refuse(self._next[0], ErrorCode.OFFER_REPLACED, self._next[1].number)
+            self._refuse(self._next[0], ErrorCode.OFFER_REPLACED, self._next[1].number)
         self._next = (page, offer)
 
     def restart(self, page: Page, ask: Restart) -> ErrorCode | None:
@@ -166,9 +169,9 @@ class Link:
         present = self._peer is not None and self._peer.id == done.peer_id
         problem = done.problem if present else ErrorCode.CONNECTION_GONE
         if problem is not None or done.connected is None:
-            done.page.tell(error(problem or ErrorCode.RECORDER_UNAVAILABLE, "restart", done.number))
+            self._tell(done.page, error(problem or ErrorCode.RECORDER_UNAVAILABLE, "restart", done.number))
         else:
-            done.page.tell(Answer(done.connected.answer_sdp, done.number))
+            self._tell(done.page, Answer(done.connected.answer_sdp, done.number))
         if present and done.gone:
             self.gone()
             return True
@@ -185,13 +188,13 @@ class Link:
             self._begin(*waiting)
         if problem is not None or done.connected is None:
             self._free(done.peer_id)
-            _refuse(done.page, problem or ErrorCode.RECORDER_UNAVAILABLE, done.number)
+            self._refuse(done.page, problem or ErrorCode.RECORDER_UNAVAILABLE, done.number)
             return False
         if self._peer is not None:
             self._free(self._peer.id)
         state, self._tab = early or PeerState.CONNECTING, done.page.tab
         self._peer = _Peer(done.peer_id, done.page.tab, done.connected.has_video, state)
-        done.page.tell(Answer(done.connected.answer_sdp, done.number))
+        self._tell(done.page, Answer(done.connected.answer_sdp, done.number))
         if state is PeerState.GONE:
             self.gone()
         return True
@@ -280,6 +283,5 @@ class Link:
         except (RecorderError, TimeoutError) as trouble:
             log.warning("peer %s: not freed, it will be when it is silent: %s", peer_id, trouble or "timeout")
 
-
-def _refuse(page: Page, code: ErrorCode, number: int) -> None:
-    page.tell(error(code, "offer", number))
+    def _refuse(self, page: Page, code: ErrorCode, number: int) -> None:
+        self._tell(page, error(code, "offer", number))

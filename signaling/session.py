@@ -51,6 +51,7 @@ class LiveSession:
             lambda peer_id: registry.claim_peer(self, peer_id),
             registry.release_peer,
             lambda: self._conduct.recording,
+            self._tabs.tell,
         )
         self._submission = Submission(around, invitation_id, self._spawn, self.post)
         self._recording = Recording()

@@ -82,6 +82,14 @@ class Tabs:
         self.owner, self.waiting = self.waiting, None
         return True
 
+    def present(self, page: Page) -> Page:
+        """This page, or the one that came after it in the same tab, on a new socket."""
+        return next((each for each in (self.owner, self.waiting) if each is not None and each.tab == page.tab), page)
+
+    def tell(self, page: Page, tell: Tell) -> None:
+        """What was asked on one socket is answered on the one that its tab has by now."""
+        self.present(page).tell(tell)
+
     def close(self, code: CloseCode) -> None:
         for page in (self.owner, self.waiting):
             if page is not None:

@@ -82,6 +82,8 @@ class FakeRecorders:
 
     async def restart(self, peer_id: PeerId, offer_sdp: str) -> Connected:
         await self._call()
+        if self.hold_offers is not None:
+            await self.hold_offers.wait()
         if self.refuse_offer is not None:
             raise OfferRefused(self.refuse_offer)
         if peer_id not in self.peers:

@@ -170,3 +170,31 @@ async def test_a_recording_of_sound_alone_is_told_as_one_while_it_waits_for_a_co
     assert page.state.media == "none" and page.state.audio_only
     page = await room.join("tab-two-2")
     assert page.state.audio_only, "so that Continue asks for the microphone alone"
+
+
+async def test_an_answer_reaches_the_tab_that_asked_on_the_socket_it_has_by_now(room: Room) -> None:
+    await room.furnish()
+    before = await room.join()
+    for number, ask in ((1, Offer("v=0", 1)), (2, Restart("v=0", 2))):
+        room.recorders.hold_offers = asyncio.Event()
+        await room.ask(before, ask)
+        after = await room.join(before.tab)
+        assert before.closed == "superseded"
+        room.recorders.hold_offers.set()
+        await until(lambda: Answer("answer to v=0", number) in after.told)  # noqa: B023
+        await until(lambda: after.state.media == "live")  # noqa: B023
+        await room.leave(before)
+        before = after
+    assert (before.errors, len(room.recorders.peers), room.recorders.disconnected) == ([], 1, [])
+
+
+async def test_an_answer_for_a_tab_that_another_took_the_place_of_is_dropped(room: Room) -> None:
+    await room.furnish()
+    page = await room.join()
+    room.recorders.hold_offers = asyncio.Event()
+    await room.ask(page, Offer("v=0", 1))
+    other = await room.join("tab-two-2")
+    room.recorders.hold_offers.set()
+    await until(lambda: room.recorders.connected and room.recorders.disconnected == room.recorders.connected)
+    assert (other.errors, other.state.media) == ([], "none")
+    assert not any(isinstance(tell, Answer) for tell in other.told)
