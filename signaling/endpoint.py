@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from signaling.codes import ErrorCode
 from signaling.hub import Hub
-from signaling.messages import CLOSE_CODES, FRAME_LIMIT_BYTES, Ask, CloseCode, Hello, Offer, Tell
+from signaling.messages import CLOSE_CODES, FRAME_LIMIT_BYTES, Ask, CloseCode, Hello, Offer, Restart, Tell
 from signaling.session import LiveSession
 from signaling.surroundings import Limits
 from signaling.wire import FrameRefused, decode_ask, encode_tell, error, type_name
@@ -107,6 +107,7 @@ class _Reader:
         self._hub = hub
         self._invitation_id = invitation_id
         self._session: LiveSession | None = None
+        self._refused_at = logging.INFO  # the first of a socket; the others may be as many as the page likes
 
     async def read(self) -> None:
         """Until the socket is closed by either side."""
@@ -138,7 +139,8 @@ class _Reader:
         try:
             self._asked(decode_ask(content))
         except FrameRefused as refused:
-            log.info("invitation %s: a frame was refused: %s", self._invitation_id, refused)
+            log.log(self._refused_at, "invitation %s: a frame was refused: %s", self._invitation_id, refused)
+            self._refused_at = logging.DEBUG
             self._page.tell(refused.error())
         return not self._page.closing
 
@@ -150,7 +152,7 @@ class _Reader:
             case Hello(), _:
                 self._refuse(ErrorCode.HELLO_TWICE, "hello")
             case _, None:
-                number = ask.number if isinstance(ask, Offer) else None
+                number = ask.number if isinstance(ask, Offer | Restart) else None
                 raise FrameRefused(ErrorCode.HELLO_FIRST, type_name(type(ask)), number=number)
             case _, session:
                 session.ask(self._page, ask)

@@ -22,6 +22,9 @@ LENGTHS: dict[str, tuple[int, int]] = {"tab": (8, 64), "question": (1, 64), "sdp
 RANGES: dict[str, tuple[int, int]] = {"number": (1, 2**31 - 1)}
 """Least and greatest of each whole number in an ask."""
 
+DETAIL_LIMIT = 200
+"""How much of what a frame holds may get into a log, in characters."""
+
 _CODES = {"missing": ErrorCode.MISSING_FIELD, "extra_forbidden": ErrorCode.UNKNOWN_FIELD}
 
 
@@ -31,12 +34,12 @@ class SignalingError(Exception):
 
 class FrameRefused(SignalingError):
     """The frame is not an ask. `about` is the ask's type and `number` an offer's, if they could be read; `detail` is
-    for logs."""
+    for logs: in one line and short, whatever the frame holds."""
 
     def __init__(
         self, code: ErrorCode, about: str | None = None, detail: str = "", *, number: int | None = None
     ) -> None:
-        super().__init__(f"{code}: {detail}" if detail else str(code))
+        super().__init__(f"{code}: {detail[:DETAIL_LIMIT]!r}" if detail else str(code))
         self.code = code
         self.about = about
         self.number = number
@@ -94,7 +97,7 @@ def decode_ask(frame: str) -> Ask:
         raise FrameRefused(ErrorCode.NOT_OBJECT)
     name = body.pop("type")
     if name not in ASKS:
-        raise FrameRefused(ErrorCode.UNKNOWN_TYPE, detail=name[:64])
+        raise FrameRefused(ErrorCode.UNKNOWN_TYPE, detail=name)
     try:
         _CHECKERS[name].validate_python(body)
     except ValidationError as invalid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -118,11 +119,27 @@ async def test_what_is_no_ask_gets_an_error_that_names_it_and_the_socket_stays(
 async def test_nothing_is_answered_before_hello(room: Room, connect: Connect) -> None:
     await room.furnish()
     socket = await connect()
-    await socket.send_json({"type": "send"})
-    assert (await hear(socket, "error"))["code"] == "hello_first"
+    for ask, number in (("send", {}), ("offer", {"sdp": "v=0", "number": 7}), ("restart", {"sdp": "v=0", "number": 8})):
+        await socket.send_json({"type": ask, **number})
+        error = await hear(socket, "error", about=ask)
+        assert (error["code"], error["number"]) == ("hello_first", number.get("number"))
     await socket.send_json({"type": "hello", "tab": "tab-one-1"})
     await hear(socket, "state")
     await socket.close()
+
+
+async def test_of_the_frames_that_a_socket_is_refused_one_is_in_the_log_and_in_one_line(
+    room: Room, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="signaling")
+    await room.furnish()
+    socket = await connect()
+    for _ in range(3):
+        await socket.send_json({"type": "x\n2026-01-01 ERROR forged"})
+        await hear(socket, "error", code="unknown_type")
+    await socket.close()
+    [said] = [each.getMessage() for each in caplog.records if "a frame was refused" in each.getMessage()]
+    assert said.endswith(r"unknown_type: 'x\n2026-01-01 ERROR forged'")
 
 
 async def test_a_frame_beyond_all_measure_closes_the_socket(room: Room, connect: Connect) -> None:

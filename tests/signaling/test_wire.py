@@ -89,6 +89,14 @@ def test_a_refused_offer_is_told_with_its_number_if_it_has_a_right_one() -> None
         assert caught.value.error().number == number
 
 
+@pytest.mark.parametrize("frame", [{"type": "x" * 9_000}, {"type": "send", "\u2028\r\n" * 3_000: 1}])
+def test_what_a_refusal_says_in_the_log_is_one_short_line(frame: dict[str, object]) -> None:
+    with pytest.raises(FrameRefused) as caught:
+        decode_ask(json.dumps(frame))
+    said = str(caught.value)
+    assert len(said) < 2_500 and len(said.splitlines()) == 1
+
+
 @given(st.text())
 def test_any_text_is_an_ask_or_refused(text: str) -> None:
     try:
