@@ -27,8 +27,9 @@ LINES_LIMITS = {
     "a=rtcp-fb:": 320,
     "a=rtcp-fb:*": 16,
 }
-"""Of an offer, each several times what a browser writes. aiortc.sdp holds the lines of one kind against each other or
-against those of another, so that its time grows with their product: seconds, for what fits into 48 KiB."""
+"""Of an offer, each several times what a browser writes: Chromium 156 has 6 KB and 165 lines, with 6, 31, 22 and 51 of
+those counted after `m=`. aiortc.sdp holds the lines of one kind against each other or against those of another, so that
+its time grows with their product: seconds, for what fits into 48 KiB."""
 EXTENSION_MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 EXTENSION_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 EXTENSION_TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
