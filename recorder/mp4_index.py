@@ -20,6 +20,7 @@ from typing import Final
 HEADER_LIMIT_BYTES: Final = 4 * 1024 * 1024
 """Of one `moov` or `moof`: a fragment of a second takes under 10 KB."""
 SAMPLES_LIMIT: Final = 50_000_000
+"""Of one track; a name of 12 bytes may stand for many that are alike, as a muted microphone's are."""
 MOVIE_TICKS: Final = 1000
 _LARGE: Final = 0xFFFFFFFF
 _NOT_SYNC: Final = 0x10000
@@ -56,7 +57,7 @@ def make_plain(path: Path, *, width: int = 0, height: int = 0) -> None:
     """Appends the `moov`, then turns all before it into `mdat`; durable. The header says `width` and `height` if given.
 
     Nothing of a sample is moved or changed. Until its last step, a write of 16 bytes, the file is in fragments as it
-    was and plays. Raises NotFragmented, and OSError with the file as it was (a full disk).
+    was and plays. Raises NotFragmented, and OSError (a full disk) with every sample where it was.
     """
     with path.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
@@ -88,14 +89,11 @@ def _end_last_box(fd: int, size: int) -> None:
 def _read(fd: int, size: int) -> tuple[int, bytes, dict[int, _Track]]:
     moov_at, moov = -1, b""
     tracks: dict[int, _Track] = {}
-    samples = 0
     moof: tuple[int, bytes] | None = None
     for kind, at, length in _top_boxes(fd, size):
-        if moof is not None:  # its samples lie in the box behind it
-            samples += _add_fragment(moof[1], moof[0], min(size, at + length), tracks)
-            moof = None
-        if samples > SAMPLES_LIMIT:
-            raise NotFragmented("more samples than any take has")
+        if moof is not None and kind == b"mdat":  # else it was cut right here, and what follows was put behind it
+            _add_fragment(moof[1], moof[0], min(size, at + length), tracks)
+        moof = None
         if kind == b"moov" and moov_at < 0:
             moov_at, moov = at, _payload(fd, at, length, size)
             if not any(name == b"mvex" for name, _ in _boxes(moov)):
@@ -184,9 +182,8 @@ class _Fields:
         return self.take() if there else otherwise
 
 
-def _add_fragment(moof: bytes, moof_at: int, size: int, tracks: dict[int, _Track]) -> int:
-    """The samples of one `moof` that lie whole within the file; how many."""
-    found = 0
+def _add_fragment(moof: bytes, moof_at: int, size: int, tracks: dict[int, _Track]) -> None:
+    """The samples of one `moof` that lie whole within the file."""
     for kind, traf in _boxes(moof):
         if kind != b"traf":
             continue
@@ -206,18 +203,17 @@ def _add_fragment(moof: bytes, moof_at: int, size: int, tracks: dict[int, _Track
         start = (time.take() << 32 | time.take()) if time.take() >> 24 else time.take()
         for name, content in _boxes(traf):
             if name == b"trun":
-                added, start = _add_run(content, track, base, start, (duration, length, sample_flags), size)
-                found += added
-    return found
+                start = _add_run(content, track, base, start, (duration, length, sample_flags), size)
 
 
-def _add_run(
-    content: bytes, track: _Track, base: int, start: int, defaults: tuple[int, int, int], size: int
-) -> tuple[int, int]:
+def _add_run(content: bytes, track: _Track, base: int, start: int, defaults: tuple[int, int, int], size: int) -> int:
+    """When the next run starts."""
     run = _Fields(content)
     flags = run.take() & 0xFFFFFF
     count = run.take()
-    if flags & 0x800 or count > len(content) or (track.sizes and start < track.starts[-1]):
+    if len(track.sizes) + count > SAMPLES_LIMIT:
+        raise NotFragmented("more samples than any take has")
+    if flags & 0x800 or (track.sizes and start < track.starts[-1]):
         raise NotFragmented("not as the recorder writes it")
     offset = run.take_if(flags & 0x1, 0)
     at = base + (offset - (1 << 32) if offset & 0x80000000 else offset)
@@ -239,7 +235,7 @@ def _add_run(
     if added:
         track.chunks.append((chunk_at, added))
         track.end = start
-    return added, start
+    return start
 
 
 # The new `moov`.

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from recorder.media_file import Unreadable, read_back
 from recorder.mp4_index import NotFragmented, make_plain
 from recorder.mux import Mux
+from recorder.opus import SILENCE
 from tests.recorder.encoded_media import FRAME_US, SOUND_US, packets_in, sound, video
 from tests.recorder.test_finish import part_with
 
@@ -99,6 +100,28 @@ def test_a_file_cut_anywhere_keeps_every_sample_that_is_whole(tmp_path: Path, fr
         assert read_back(path).indexed
 
 
+def test_sound_of_one_size_is_named_in_few_bytes_and_taken(tmp_path: Path) -> None:
+    """A muted microphone, silence for sound that is missing, constant bitrate: libav writes one size for all."""
+
+    def feeding(mux: Mux) -> None:
+        heard = 0
+        for index in range(150):
+            payload, key = video("h264")[index % 60]
+            mux.video(payload, index * FRAME_US, key, 320, 180)
+            while heard * SOUND_US <= index * FRAME_US:
+                mux.audio(SILENCE if heard >= 60 else sound()[heard], heard * SOUND_US)
+                heard += 1
+
+    closed = part_with(tmp_path, "h264", feeding)
+    assert closed.lock is not None
+    closed.lock.release()
+    path = tmp_path / "take-1.part"
+    before = {kind: packets_in(path, kind) for kind in ("video", "audio")}
+    make_plain(path)
+    assert {kind: packets_in(path, kind) for kind in ("video", "audio")} == before
+    assert len(before["audio"]) == 249
+
+
 def test_a_full_disk_leaves_the_fragments_as_they_were(
     tmp_path: Path, fragments: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,9 +151,8 @@ def test_a_kill_before_the_last_step_is_made_good_by_doing_it_again(tmp_path: Pa
         make_plain(path)
 
 
-def test_a_cut_part_whose_recovery_is_killed_has_no_other_samples_after(
-    tmp_path: Path, fragments: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def same_after_a_kill(folder: Path, cut: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a cut file has the same samples when its recovery is killed and done again."""
     real = os.pwrite
 
     def dies(fd: int, content: bytes, where: int) -> int:
@@ -138,15 +160,40 @@ def test_a_cut_part_whose_recovery_is_killed_has_no_other_samples_after(
             raise KeyboardInterrupt
         return real(fd, content, where)
 
-    for cut in range(len(fragments) // 2, len(fragments), len(fragments) // 9):
-        make_plain(path := at(tmp_path, fragments[:cut]))
-        once = {kind: packets_in(path, kind) for kind in ("video", "audio")}
-        path = at(tmp_path, fragments[:cut])
-        with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-            killed.setattr("recorder.mp4_index.os.pwrite", dies)
-            make_plain(path)
+    make_plain(path := at(folder, cut))
+    once = {kind: packets_in(path, kind) for kind in ("video", "audio")}
+    path = at(folder, cut)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("recorder.mp4_index.os.pwrite", dies)
         make_plain(path)
-        assert {kind: packets_in(path, kind) for kind in ("video", "audio")} == once
+    make_plain(path)
+    assert {kind: packets_in(path, kind) for kind in ("video", "audio")} == once
+
+
+def test_a_cut_part_whose_recovery_is_killed_has_no_other_samples_after(
+    tmp_path: Path, fragments: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cut in range(len(fragments) // 2, len(fragments), len(fragments) // 9):
+        same_after_a_kill(tmp_path, fragments[:cut], monkeypatch)
+
+
+def test_a_part_cut_right_behind_its_last_header_takes_no_other_bytes_for_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def feeding(mux: Mux) -> None:  # samples so small that what is put behind the header has room for them
+        for index in range(150):
+            payload, _ = video("h264")[0]
+            mux.video(payload if not index else b"\0\0\0\x02\x41\x9a", index * FRAME_US, not index, 320, 180)
+            mux.audio(SILENCE + bytes(index % 7), index * FRAME_US)
+
+    closed = part_with(tmp_path, "h264", feeding)
+    assert closed.lock is not None
+    closed.lock.release()
+    content = (tmp_path / "take-1.part").read_bytes()
+    where = [place for kind, place in boxes(content) if kind == b"moof"][2]
+    (length,) = struct.unpack_from(">I", content, where)
+    for stray in range(9):
+        same_after_a_kill(tmp_path, content[: where + length + stray], monkeypatch)
 
 
 def test_places_beyond_four_gigabytes_are_named_too(tmp_path: Path, fragments: bytes) -> None:
