@@ -96,21 +96,25 @@ class Tip:
         self.number, self.previous = number, previous
         self._fd, self._end = fd, end
 
-    def append(self, link: Link) -> None:
-        """Durable when it returns. Raises OSError, with the chain as it was."""
+    def append(self, link: Link, *, durable: bool = True) -> None:
+        """Durable when it returns, or with the next that is. Raises OSError, with the chain as it was before."""
         line = line_of(link) + b"\n"
         if len(line) > LINE_LIMIT_BYTES:
             raise ChainError("a link of more bytes than any take needs")
         try:
             if os.pwrite(self._fd, line, self._end) != len(line):
                 raise OSError("the link was written in part")
-            os.fdatasync(self._fd)
+            if durable:
+                self.sync()
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self._end)
             raise
         self._end += len(line)
         self.number, self.previous = link.number + 1, hash_of(line[:-1])
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
 
 
 class Chain:
@@ -194,6 +198,8 @@ class Chain:
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             for line in file:
                 link = read_link(line.rstrip(b"\n"))
+                if link is None and not line.endswith(b"\n"):
+                    break  # a crash cut it
                 if link is None or link.kind is not Kind.FOUND:
                     return None
                 takes.add(link.take_id)

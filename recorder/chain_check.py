@@ -17,7 +17,8 @@ from typing import BinaryIO, Final
 from recorder.chain import BEFORE_THE_FIRST, FILE_NAME, LINE_LIMIT_BYTES, Link, hash_of, read_link
 from recorder.messages import RecorderError
 
-LINKS_LIMIT: Final = 5_000_000
+LINKS_LIMIT: Final = 3_000_000
+CHAIN_LIMIT_BYTES: Final = 1 << 30
 READ_BYTES: Final = 1024 * 1024
 
 
@@ -86,10 +87,11 @@ def opened(path: Path) -> BinaryIO:
 def chain_lines(path: Path) -> Iterator[bytes]:
     """Whole lines without their newlines; one that a crash cut is no link yet. None where no take was ever recorded."""
     with contextlib.suppress(FileNotFoundError), opened(path) as file:
-        for count in range(LINKS_LIMIT + 1):
-            line = file.readline(LINE_LIMIT_BYTES + 1)
-            if count == LINKS_LIMIT:
-                raise NothingToVerify(f"{path} has more than {LINKS_LIMIT} lines.")
+        count = 0
+        while line := file.readline(LINE_LIMIT_BYTES + 1):
+            count += 1
+            if count > LINKS_LIMIT or file.tell() > CHAIN_LIMIT_BYTES:
+                raise NothingToVerify(f"{path} has more than {LINKS_LIMIT} lines, or {CHAIN_LIMIT_BYTES} bytes.")
             rest = line
             while rest and not rest.endswith(b"\n"):  # longer than any link
                 rest = file.readline(READ_BYTES)

@@ -156,6 +156,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The object in the file; None when it is absent or holds no JSON object."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -20,7 +20,7 @@ from recorder.chain import Chain
 from recorder.facts import TakeFacts
 from recorder.finish import clear, finals, finish
 from recorder.media_file import Unreadable, read_back
-from recorder.messages import EndReason, RecorderError, TakeId, TakeResult, Verdict
+from recorder.messages import EndReason, TakeId, TakeResult, Verdict
 from recorder.part import (
     MEDIA_SUFFIXES,
     UNREADABLE_SUFFIX,
@@ -48,8 +48,8 @@ def recover(root: Path) -> list[TakeResult]:
     chain = Chain(root)
     try:
         link_found(chain)
-    except (OSError, RecorderError):
-        log.exception("takes from before the chain are not all in it; the next start goes on")
+    except Exception:  # whatever lies there: the server starts, and takes are recorded
+        log.exception("takes from before the chain are not all in it; the next start goes on if none ended meanwhile")
     for name, _, files in os.walk(root, onerror=lambda error: log.error("recovery cannot look into %s", error)):
         folder = Path(name)
         for take_id in _unsettled(files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from recorder import before_chain
+from recorder.before_chain import link_found
 from recorder.chain import BEFORE_THE_FIRST, Chain, Kind, Link, Tip, hash_of, line_of, read_link
-from recorder.messages import TakeId
+from recorder.messages import TakeId, TakeResult
 from recorder.recovery import recover
 from recorder.verify import Report, Wrong, verify
 from tests.recorder.test_verify import flip, record
@@ -210,10 +213,10 @@ def test_a_kill_while_they_are_linked_is_made_good_by_the_next_start(
     older(root)
     real = Tip.append
 
-    def once(tip: Tip, link: Link) -> None:
+    def once(tip: Tip, link: Link, *, durable: bool = True) -> None:
         if tip.number > 1:
             raise OSError(28, "No space left on device")
-        real(tip, link)
+        real(tip, link, durable=durable)
 
     with monkeypatch.context() as full:
         full.setattr(Tip, "append", once)
@@ -222,6 +225,56 @@ def test_a_kill_while_they_are_linked_is_made_good_by_the_next_start(
     recover(root)
     report = verify(root)
     assert (report.findings, report.found) == ([], 2)
+
+
+def test_a_power_cut_while_they_are_linked_is_made_good_by_the_next_start(root: Path) -> None:
+    older(root)
+    recover(root)
+    path = root / "chain.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    for cut in (1, len(lines[1]) // 2, len(lines[1]) - 1):
+        path.write_bytes(lines[0] + lines[1][:cut])
+        recover(root)
+        report = verify(root)
+        assert (report.findings, report.found, report.links) == ([], 2, 2)
+
+
+def test_an_older_take_that_cannot_be_read_keeps_no_other_from_being_linked(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    older(root)
+    real = before_chain.read_result
+
+    def unreadable(folder: Path, take_id: TakeId) -> TakeResult | None:
+        if take_id == ONE:
+            raise OSError(5, "Input/output error")
+        return real(folder, take_id)
+
+    monkeypatch.setattr(before_chain, "read_result", unreadable)
+    recover(root)
+    assert verify(root).found == 1 and f"{ONE}.json is left out" in caplog.text
+
+
+def test_a_stray_file_nested_without_end_does_not_keep_the_server_from_starting(root: Path) -> None:
+    older(root)
+    (folder_of(root, ONE) / "stray.json").write_text("[" * 200_000)
+    recover(root)
+    assert verify(root).found == 2
+
+
+def test_takes_that_two_starts_find_at_once_are_linked_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    older(root)
+    real = Chain.held
+
+    def later(chain: Chain) -> contextlib.AbstractContextManager[Tip]:
+        monkeypatch.setattr(Chain, "held", real)
+        link_found(chain)  # another process, which looked when we did
+        return real(chain)
+
+    monkeypatch.setattr(Chain, "held", later)
+    assert link_found(Chain(root)) == 0
+    report = verify(root)
+    assert (report.findings, report.found, report.links) == ([], 2, 2)
 
 
 def test_nothing_is_found_after_the_first_link_of_another_kind(root: Path) -> None:
