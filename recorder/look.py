@@ -98,6 +98,8 @@ def write_look(folder: Path, take_id: TakeId, look: Look, chain: Chain) -> None:
         with contextlib.suppress(ChainError):
             chain.note_look(folder, take_id, path.name, content)
         staged.rename(path)
+        if chain.is_gone(take_id):  # deleted while it was looked at
+            path.unlink(missing_ok=True)
     except OSError:
         staged.unlink(missing_ok=True)
         raise

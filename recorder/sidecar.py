@@ -56,7 +56,10 @@ def write_sidecar(
             tip = None
         content["chain"] = {"number": tip.number, "previous": tip.previous} if tip is not None else None
         text = json_line(content)
+        reserved = staged.exists()
         write_whole(staged, text, into=staged)
+        if not reserved and tip is not None:
+            sync_folder(folder)  # a link to what a power cut takes back would be followed by another
         if chain is not None and tip is not None:
             tip.append(
                 chain.link(

@@ -144,3 +144,11 @@ def test_a_look_lies_beside_the_sidecar_which_does_not_change_and_has_a_link(tmp
         assert verify(tmp_path).findings == []
     assert (tmp_path / "take-1.json").read_bytes() == sidecar
     assert json.loads((tmp_path / "take-1.look.json").read_text())["reasons"] == ["identical"]
+
+
+def test_a_take_that_is_deleted_while_it_is_looked_at_leaves_no_look(tmp_path: Path) -> None:
+    recorded(tmp_path, heard(tone(0.3)), seen(still))
+    chain = Chain(tmp_path)
+    chain.note_gone(tmp_path, TAKE)
+    write_look(tmp_path, TAKE, Look(["silent"]), chain)
+    assert not (tmp_path / "take-1.look.json").exists()
