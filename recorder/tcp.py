@@ -31,6 +31,8 @@ MOST_STRANGERS_NEARBY = 32
 """Of these from one address (one /64 of IPv6); one more is refused."""
 STRANGER_US = 5_000_000
 STRANGER_BYTES = 8 * 1024
+STRANGER_FRAMES_A_TICK = 100
+"""Before it is believed, a browser sends a check now and then."""
 IDLE_US = 60_000_000
 """A known connection without a whole frame for so long is not used."""
 UNREAD_US = 10_000_000
@@ -192,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         self._rest = b""
         self._stranger = True
         self._read_bytes = 0
-        self._frames_left = FRAMES_A_TICK
+        self._frames_left = STRANGER_FRAMES_A_TICK
         self._paused = False
         self._heard = True
         self._heard_us = self._unread_since_us = 0
@@ -276,7 +278,7 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None:
             return
         self._born_us = self._born_us or now_us
-        self._frames_left = FRAMES_A_TICK
+        self._frames_left = STRANGER_FRAMES_A_TICK if self._stranger else FRAMES_A_TICK
         if self._paused:
             self._paused = False
             transport.resume_reading()
@@ -307,8 +309,10 @@ class Connection(asyncio.BufferedProtocol):
         transport.write(len(datagram).to_bytes(_FRAME_HEADER_BYTES, "big") + datagram)
 
     def believed(self) -> None:
-        self._stranger = False
-        self._port.known(self)
+        if self._stranger:
+            self._stranger = False
+            self._frames_left = FRAMES_A_TICK
+            self._port.known(self)
 
     def close(self) -> None:
         if self._transport is not None:

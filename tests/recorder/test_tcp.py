@@ -7,6 +7,7 @@ import contextlib
 import random
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from recorder.tcp import (
     IDLE_US,
     MOST_STRANGERS_NEARBY,
     STRANGER_BYTES,
+    STRANGER_FRAMES_A_TICK,
     STRANGER_US,
     UNREAD_US,
     WRITE_BYTES,
@@ -294,6 +296,26 @@ async def test_who_dribbles_bytes_is_read_seldom_and_many_reads_end_in_one_turn(
     bench.worker.udp.hurry(0.005)
     connection.buffer_updated(1)
     assert bench.tcp._turn is None, "the socket's own turn is due as soon"
+
+
+async def test_a_stranger_who_dribbles_is_read_far_less_often(bench: TcpBench) -> None:
+    bench.stop_the_clock()
+    await bench.client()
+    await bench.until(lambda: len(bench.tcp._connections) == 1)
+    (stranger,) = bench.tcp._connections
+    reads = 0
+    while not stranger._paused:
+        stranger._rest = b""
+        stranger.buffer_updated(1)
+        reads += 1
+    assert reads == STRANGER_FRAMES_A_TICK // FRAMES_A_READ_COSTS
+    bench.tcp.tick(time.monotonic_ns() // 1000)
+    assert not stranger._paused and stranger._frames_left == STRANGER_FRAMES_A_TICK
+    stranger.believed()
+    assert stranger._frames_left == FRAMES_A_TICK
+    stranger._frames_left = 7
+    stranger.believed()
+    assert stranger._frames_left == 7, "each further check would let it go on"
 
 
 async def test_feedback_for_a_client_that_does_not_read_is_dropped_and_then_its_connection(bench: TcpBench) -> None:

@@ -246,6 +246,12 @@ async def test_who_does_not_get_through_is_waited_for_with_less_haste_after_seco
         assert udp.wake_every_s == pause_s
     bench.send(check(*ours))
     await bench.until(lambda: peer.reach.route is not None)
+    reached_us = peer.reach.reached_us
+    assert reached_us >= peer.born_us
+    heard_us = peer.reach.heard_us
+    bench.send(check(*ours))
+    await bench.until(lambda: peer.reach.heard_us > heard_us)
+    assert peer.reach.reached_us == reached_us, "the first check counts: a later one wins no time"
     peer.reach.reached_us = peer.born_us + CONNECTS_WITHIN_US  # it was late
     for after_us, pause_s in ((CONNECTS_WITHIN_US, WAKE_CONNECTING_S), (2 * CONNECTS_WITHIN_US, WAKE_NEEDY_S)):
         roster.tick(peer.born_us + after_us)
