@@ -47,6 +47,8 @@ HEARD_PEAK: Final = 164
 HEARD_S: Final = 0.5
 """Less sound than that in a take is silence: a click, a chair."""
 FULL_PEAK: Final = 32_700
+FULL_SAMPLES: Final = _BLOCK // 50
+"""Of a block whose tops are cut off. A limiter that brings a voice to full level leaves few, and those by the codec."""
 CLIPPED_SHARE: Final = 0.05
 """Of the blocks in which something is heard; a laugh clips one now and then."""
 _WIDE, _TALL = 32, 18
@@ -122,7 +124,8 @@ class _Sound:
                 self.blocks += 1
                 self.loudest = max(self.loudest, peak)
                 self.heard += peak >= HEARD_PEAK
-                self.clipped += peak >= FULL_PEAK
+                if peak >= FULL_PEAK:
+                    self.clipped += sum(abs(sample) >= FULL_PEAK for sample in block) >= FULL_SAMPLES
 
     @property
     def full(self) -> bool:

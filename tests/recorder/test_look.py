@@ -32,6 +32,11 @@ def tone(volume: float) -> Callable[[int], int]:
     return lambda at: max(-32768, min(32767, round(volume * 32767 * math.sin(at / 17))))
 
 
+def limited(at: int) -> int:
+    """As a voice behind a limiter: at full level now and then, its tops whole."""
+    return round(32767 * math.sin(at / 17) * abs(math.sin(at / 900)))
+
+
 def heard(wave: Callable[[int], int]) -> list[bytes]:
     """A second of sound in Opus."""
     encoder: Any = av.CodecContext.create("libopus", "w")
@@ -90,6 +95,7 @@ def recorded(folder: Path, sound: list[bytes], pictures: list[bytes]) -> Path:
         (tone(0.0), moving, ["silent"]),
         (tone(0.001), moving, ["silent"]),
         (tone(9.0), moving, ["clipped"]),
+        (limited, moving, []),
         (tone(0.3), lambda second, x: 16, ["black"]),
         (tone(0.3), still, ["identical"]),
         (tone(0.0), still, ["silent", "identical"]),
