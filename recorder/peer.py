@@ -18,7 +18,7 @@ from recorder.messages import OfferProblem, OfferRefused, PeerId, PeerState
 from recorder.reach import Reach
 from recorder.routes import Route
 from recorder.rtp import HEAD, PLAIN_FLAGS
-from recorder.sdp import Offer
+from recorder.sdp import Offer, transport_bps
 from recorder.streams import Streams
 from recorder.track import FrameListener, Track
 from recorder.transport_cc import TransportFeedback
@@ -59,7 +59,7 @@ class Peer:
         self.audio: Track | None = None
         self.last_media_us = 0
         self._home = home
-        self._max_bitrate_bps = max_bitrate_bps
+        self._transport_bps = transport_bps(max_bitrate_bps)
         self._keys: SrtpKeys | None = None
         self._block, self._lengths = home.udp.block, home.udp.lengths
         self._ssrc = int.from_bytes(credentials.password.encode()[:4], "big")
@@ -303,7 +303,7 @@ class Peer:
             receptions = [found for track in self.tracks if (found := track.reception(now_us)) is not None]
             messages.insert(0, rtcp.receiver_report(self._ssrc, receptions))
             if not self._transport_id:
-                messages.append(rtcp.remb(self._ssrc, self._max_bitrate_bps, [track.ssrc for track in self.tracks]))
+                messages.append(rtcp.remb(self._ssrc, self._transport_bps, [track.ssrc for track in self.tracks]))
         for message in messages:
             self._send_control(message)
 

@@ -35,6 +35,8 @@ EXTENSION_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 EXTENSION_TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 START_BITRATE_KBPS = 1000
 AUDIO_KBPS = 64
+HEADERS_PERCENT = 15
+"""On top of the pictures: their packets' headers, and what is sent again."""
 UDP_HOST, TCP_HOST = 126, 90
 """Type preferences: any UDP candidate before any of TCP (RFC 6544 §4.2)."""
 PASSIVE = 4
@@ -299,15 +301,21 @@ def _priority(type_preference: int, local_preference: int) -> int:
     return type_preference << 24 | local_preference << 8 | 255
 
 
+def transport_bps(video_bps: int) -> int:
+    """What a browser must believe of the way to send pictures of `video_bps`: sound and all headers go off it."""
+    return video_bps * (100 + HEADERS_PERCENT) // 100 + AUDIO_KBPS * 1000
+
+
 def _section(offer: Offer, media: MediaDescription, track: TrackOffer, max_bitrate_bps: int) -> list[str]:
     types = [track.payload_type, *([track.rtx_type] if track.rtx_type else [])]
     name = {"vp8": "VP8", "h264": "H264", "opus": "opus"}[track.codec]
-    kbps = max_bitrate_bps // 1000 if track.kind == "video" else AUDIO_KBPS
+    kbps = max_bitrate_bps // 1000
+    bandwidth_kbps = transport_bps(max_bitrate_bps) // 1000 if track.kind == "video" else AUDIO_KBPS
     lines = [
         f"m={track.kind} 9 {media.profile} {' '.join(map(str, types))}",
         "c=IN IP4 0.0.0.0",
-        f"b=AS:{kbps}",
-        f"b=TIAS:{kbps * 1000}",
+        f"b=AS:{bandwidth_kbps}",
+        f"b=TIAS:{bandwidth_kbps * 1000}",
         "a=recvonly",
         f"a=mid:{track.mid}",
         "a=rtcp-mux",

@@ -20,7 +20,7 @@ BARE = "".join(
 )
 
 
-@pytest.mark.parametrize(("offer", "told"), [(BARE, [800_000]), (CHROMIUM, [])])
+@pytest.mark.parametrize(("offer", "told"), [(BARE, [984_000]), (CHROMIUM, [])])
 async def test_the_cap_is_told_by_remb_where_transport_cc_is_not_offered(offer: str, told: list[int]) -> None:
     home = Home()
     peer = Peer(PeerId("peer"), read_offer(offer, ("vp8",)), OURS, home, 800_000)

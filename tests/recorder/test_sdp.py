@@ -99,7 +99,7 @@ def test_the_bitrate_starts_high_and_is_capped() -> None:
     assert "x-google-start-bitrate=1000;x-google-max-bitrate=2500" in answer_to(read_offer(CHROMIUM, ("vp8",)))
     low = answer_to(read_offer(CHROMIUM, ("vp8",)), bitrate=800_000)
     assert "x-google-start-bitrate=720;x-google-max-bitrate=800" in low
-    assert "b=TIAS:800000" in low
+    assert "b=TIAS:984000" in low, "15 % for headers and repairs, and 64 kbit/s of sound, on top of the pictures"
     assert "usedtx=0" in low
 
 
