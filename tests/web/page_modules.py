@@ -1,4 +1,4 @@
-"""Runs the pages' modules that know no document by themselves in Node; a connection that is pretended."""
+"""Runs the pages' modules in Node: by themselves, or the whole live page; what they talk to is pretended."""
 
 from __future__ import annotations
 
@@ -27,6 +27,27 @@ const publisher = new Publisher(1000, {
   mayOffer: () => true, offer: (sdp, number) => offers.push([sdp, number]),
 });
 """
+PRETENDED_PAGE = Path(__file__).with_name("pretended_page.mjs")
+WHOLE_PAGE = f"""
+const {{ advance, asksBeforeLeaving, buttons, cameraOn, connected, devices, element, opened, peers, question, recording,
+  seen, settle, sleep, sockets, state }} = await import("{PRETENDED_PAGE.as_uri()}");
+"""
+# A page that records; `restarts` is the server's.
+RECORDED_PAGE = (
+    WHOLE_PAGE
+    + """
+let socket = await opened(state({}, seen()));
+await cameraOn(socket);
+const records = (given = {}) => state({ active: "q1", media: "live", ...given }, recording());
+socket.tells(records());
+const restarts = async (told) => {
+  socket.onclose({ code: 1012 });
+  await advance(1000);
+  socket = connected(told);
+};
+const lit = () => devices.stream.getTracks().every((track) => track.readyState === "live");
+"""
+)
 WITH_RESTART = """
 globalThis.setTimeout = (then, ms) => { timers.push({ then, ms }); return timers.length; };
 globalThis.clearTimeout = (timer) => { if (timer) timers[timer - 1].then = () => {}; };

@@ -52,6 +52,21 @@ def test_an_answer_that_overtakes_the_next_offer_is_of_no_connection() -> None:
     assert run(PRETENDED + script) == [[], []]
 
 
+def test_an_answer_that_is_taken_when_its_connection_is_gone_is_not_the_next_ones() -> None:
+    script = """
+    let taken;
+    RTCPeerConnection.prototype.setRemoteDescription = () => new Promise((done) => { taken = done; });
+    await publisher.publish(stream);
+    const accepting = publisher.accept("answer", 1);
+    await publisher.connect();
+    const before = publisher.timer;
+    taken();
+    await accepting;
+    const result = { answered: publisher.answered, waits: publisher.timer === before };
+    """
+    assert run(PRETENDED + script) == {"answered": False, "waits": True}
+
+
 RELAYED = """
 globalThis.given = [];
 const { Relays } = await import("./relays.js");

@@ -70,8 +70,7 @@ export class Camera {
       void this.publisher.publish(stream);
       this.to.devices();
     } catch (error) {
-      if (!(error instanceof CaptureProblem)) throw error;
-      this.problem = error;
+      this.problem = error instanceof CaptureProblem ? error : new CaptureProblem("UnknownError", "both");
       const alive = this.capture.stream?.getTracks().every((track) => track.readyState === "live") ?? false;
       if (alive) this.standing = "on";
       else this.close("problem");
@@ -110,13 +109,15 @@ export class Camera {
 
   /**
    * The server told which connection it has; none, although we publish, means a new one. A recording that goes on all
-   * the same has ours: the server was away, and its recorder was not. A page that waits for another needs no camera.
+   * the same has ours: the server was away, and its recorder was not. A page that waits for another needs no camera, and
+   * of a device that was lost in a take the rest is let go when that is over: a press opens it anew.
    * @param {Media} told
    * @param {boolean} outage a recording runs, and nothing arrives
    * @param {boolean} [elsewhere] another page counts
    */
   told(told, outage, elsewhere = false) {
     if (elsewhere) this.close();
+    else if (this.on && !this.to.takeRuns() && this.capture.broken) this.close("problem");
     this.publisher.doubted(this.on && outage);
     const missed = told === "none" && (outage || !this.to.takeRuns());
     if (this.on && missed && this.to.mayOffer()) this.publisher.forgotten();

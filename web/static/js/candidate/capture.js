@@ -119,6 +119,11 @@ export class Capture {
     return tracks?.[0]?.getSettings().deviceId ?? "";
   }
 
+  /** A device of the stream went away. */
+  get broken() {
+    return this.stream?.getTracks().some((track) => track.readyState === "ended") ?? false;
+  }
+
   /** How loud the microphone is: 0 (silent, below -60 dB) to 1 (full scale). Null while the browser does not measure. */
   level() {
     if (!this.analyser || this.sound?.state !== "running") return null;
@@ -129,14 +134,19 @@ export class Capture {
     return Math.min(1, Math.max(0, (decibel + 60) / 54));
   }
 
-  /** @param {MediaStream} stream */
+  /** Measures if it can: nobody's answer hangs on a meter. @param {MediaStream} stream */
   #listen(stream) {
     if (stream.getAudioTracks().length === 0) return;
-    this.sound = new AudioContext();
-    void this.sound.resume();
-    this.analyser = this.sound.createAnalyser();
-    this.analyser.fftSize = this.samples.length;
-    this.sound.createMediaStreamSource(stream).connect(this.analyser);
+    try {
+      this.sound = new AudioContext();
+      void this.sound.resume();
+      const analyser = this.sound.createAnalyser();
+      analyser.fftSize = this.samples.length;
+      this.sound.createMediaStreamSource(stream).connect(analyser);
+      this.analyser = analyser;
+    } catch {
+      // Firefox connects no microphone whose sample rate is another than its output's.
+    }
   }
 }
 

@@ -182,6 +182,7 @@ export function plan(question, page) {
             ? [
                 ["record", live],
                 ["keep-old", true],
+                ["camera-off", true],
               ]
             : [
                 ["respond", idle],

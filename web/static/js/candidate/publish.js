@@ -70,6 +70,7 @@ export class Publisher {
     this.stream = stream;
     this.hopeless = false;
     if (this.peer && this.publishing !== "lost" && (await this.#replaceTracks(stream))) return;
+    if (stream !== this.stream) return;
     this.failures = 0;
     this.#calm();
     if (this.to.mayOffer()) await this.connect();
@@ -116,6 +117,7 @@ export class Publisher {
     this.#calm();
     try {
       await peer.setRemoteDescription({ type: "answer", sdp });
+      if (peer !== this.peer) return;
       this.answered = true;
       if (this.restarts > 0) this.#restartWithin(peer);
       else if (peer.connectionState !== "connected") this.#later(CONNECTING_TIMEOUT_MS, peer, () => this.#recover());
@@ -199,7 +201,7 @@ export class Publisher {
     }
   }
 
-  /** @param {MediaStream} stream */
+  /** False when that takes a new connection. @param {MediaStream} stream */
   async #replaceTracks(stream) {
     const senders = this.peer?.getSenders() ?? [];
     const tracks = stream.getTracks();
@@ -208,7 +210,11 @@ export class Publisher {
       const sender = senders.find((candidate) => candidate.track?.kind === track.kind);
       if (!sender) return false;
       track.contentHint = track.kind === "video" ? "motion" : "speech";
-      await sender.replaceTrack(track);
+      try {
+        await sender.replaceTrack(track);
+      } catch {
+        return false;
+      }
     }
     return true;
   }
