@@ -13,12 +13,13 @@ def test_a_socket_that_fell_silent_in_a_recording_is_dead_in_an_outage_too() -> 
     script = """
     const { silence } = await import("./phase.js");
     const silent = (state, ms, stalled = false, elsewhere = false) =>
-      silence({ elsewhere, questions: [{ state: "seen" }, { state, stalled }] }, ms);
+      silence({ elsewhere, sending: "idle", questions: [{ state: "seen" }, { state, stalled }] }, ms);
     const result = {
       recording: [silent("recording", 6001), silent("recording", 6001, true), silent("recording", 5999, true)],
       due: ["thinking", "countdown", "saving"].map((state) => [silent(state, 3999), silent(state, 4001)]),
       idle: ["seen", "hidden", "draft"].map((state) => silent(state, 60_000)),
       elsewhere: [silent("recording", 60_000, false, true), silent("countdown", 60_000, false, true)],
+      checked: ["checking", "ready"].map((sending) => silence({ sending, questions: [] }, 4001)),
       before: silence(null, 60_000),
     };
     """
@@ -27,6 +28,7 @@ def test_a_socket_that_fell_silent_in_a_recording_is_dead_in_an_outage_too() -> 
         "due": [["well", "doubtful"]] * 3,
         "idle": ["well"] * 3,
         "elsewhere": ["well", "well"],
+        "checked": ["doubtful", "well"],
         "before": "well",
     }
 

@@ -7,10 +7,11 @@ import { Camera } from "./camera.js";
 import { Clocks } from "./clock.js";
 import { after, countsDown, goesOnWith, held, settled, silence, takeRuns } from "./phase.js";
 import { Relays } from "./relays.js";
+import { Sending } from "./sending.js";
 import { Signalling } from "./signalling.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
-import { AWAY, UNANSWERED } from "./words.js";
+import { AWAY, UNANSWERED, UNCHECKED } from "./words.js";
 
 /** @typedef {import("./messages.js").State} State */
 /** @typedef {import("./messages.js").Question} Question */
@@ -46,6 +47,7 @@ class Page {
     this.unanswered = false;
     this.heardAtMs = 0;
     this.clocks = new Clocks();
+    this.sending = new Sending();
 
     this.relays = new Relays(settings["relays"] === "yes", () => this.signalling.ask({ type: "relays" }));
     this.camera = new Camera(
@@ -139,6 +141,7 @@ class Page {
       this.#leave(state.status === "completed" ? this.receiptPath : this.link);
       return;
     }
+    if (before && before.sending !== state.sending) this.refusal = null;
     for (const question of state.questions) {
       const was = before?.questions.find((one) => one.id === question.id);
       if (was && was.state !== question.state) this.refusal = null;
@@ -156,11 +159,15 @@ class Page {
       this.chosen = state.questions.find((question) => !settled(question))?.id ?? "review";
     }
     this.camera.told(state.media, busy?.state === "recording" && busy.stalled, state.elsewhere);
+    const check = this.sending.told(state, this.view.review.sendDialog.open);
+    if (check === "ask") this.#ask({ type: "send" });
+    else if (check === "stop") this.#refuse(UNCHECKED);
     this.draw();
   }
 
   #connectionChanged() {
     const connection = this.signalling.connection;
+    if (connection !== "open") this.sending.disconnected();
     if (connection === "ended") this.#leave(this.state?.status === "completed" ? this.receiptPath : this.link);
     if (connection === "superseded" || connection === "refused") this.camera.close();
     if (connection === "reconnecting" && this.unanswered) this.#refuse(UNANSWERED);
@@ -223,8 +230,9 @@ class Page {
   }
 
   #send() {
-    const sending = this.state?.sending;
-    if (sending === "idle" || sending === "refused") this.#ask({ type: "send" });
+    this.refusal = null;
+    if (this.sending.pressed(this.state)) this.#ask({ type: "send" });
+    this.draw();
     if (!this.refusal) this.view.review.openSendDialog();
   }
 
@@ -285,9 +293,7 @@ class Page {
   }
 
   #tick() {
-    const question = this.#current();
-    if (!question) return;
-    this.view.tick(question, this.progress);
+    this.view.tick(this.state, this.#current(), this.progress);
     const found = silence(this.state, performance.now() - this.heardAtMs);
     if (found === "dead") this.signalling.lost();
     else if (found === "doubtful" && !this.signalling.awaitsAnswer) this.signalling.ask({ type: "relays" });

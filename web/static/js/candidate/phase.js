@@ -22,7 +22,7 @@
 
 /** While recording the server tells something every second, in an outage too; after this long the socket is dead. */
 const SILENCE_MS = 6000;
-/** Nothing for so long while a clock of the server's runs, or a take is saved: longer than 3-2-1. */
+/** Nothing for so long while a clock of the server's runs, a take is saved or answers are checked: longer than 3-2-1. */
 const QUIET_MS = 4000;
 
 /** States in which the candidate stays with one question until it is done. */
@@ -52,10 +52,11 @@ export function takeRuns(state) {
  * @returns {"dead" | "doubtful" | "well"}
  */
 export function silence(state, silentMs) {
-  const busy = state && !state.elsewhere ? held(state.questions) : null;
-  if (!busy) return "well";
-  if (busy.state === "recording") return silentMs > SILENCE_MS ? "dead" : "well";
-  return silentMs > QUIET_MS ? "doubtful" : "well";
+  if (!state || state.elsewhere) return "well";
+  const busy = held(state.questions);
+  if (busy?.state === "recording") return silentMs > SILENCE_MS ? "dead" : "well";
+  const due = busy !== null || state.sending === "checking";
+  return due && silentMs > QUIET_MS ? "doubtful" : "well";
 }
 
 /** How a running answer goes on after "Continue": as it began, with a picture or without. @param {State | null} state */

@@ -38,9 +38,14 @@ export class FrameView {
 
     part("banner", HTMLElement).hidden = !connection.reconnecting;
     if (connection.reconnecting) say(part("banner-text", HTMLElement), "Reconnecting… What was recorded is safe.");
-    part("deadline", HTMLElement).hidden = connection.closingMs === null;
-    if (connection.closingMs !== null) say(part("deadline-text", HTMLElement), closing(connection.closingMs));
+    this.tickDeadline(connection.closingMs);
     this.#step(shown === "review" ? STEP.review : STEP.question);
+  }
+
+  /** @param {number | null} closingMs how long answers can be sent still; null before the deadline */
+  tickDeadline(closingMs) {
+    part("deadline", HTMLElement).hidden = closingMs === null;
+    if (closingMs !== null) say(part("deadline-text", HTMLElement), closing(closingMs));
   }
 
   /** What the style sheets go by. @param {string} phase @param {boolean} live */

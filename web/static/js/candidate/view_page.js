@@ -54,7 +54,7 @@ export class PageView {
     this.review.root.hidden = shown !== "review";
     this.frame.draw(shown, {
       reconnecting: facts.connection === "reconnecting",
-      closingMs: state && state.closing_ms !== null ? this.clocks.closing.leftMs() : null,
+      closingMs: this.#closingMs(state),
     });
     this.card.stage.show(this.camera.stream);
     if (shown !== "review") this.review.pause();
@@ -72,9 +72,10 @@ export class PageView {
     }
   }
 
-  /** What moves by itself. @param {Question} question @param {Progress | null} progress */
-  tick(question, progress) {
-    this.card.tick(question, this.clocks, progress, this.camera);
+  /** What moves by itself. @param {State | null} state @param {Question | null} question @param {Progress | null} progress */
+  tick(state, question, progress) {
+    this.frame.tickDeadline(this.#closingMs(state));
+    if (question) this.card.tick(question, this.clocks, progress, this.camera);
   }
 
   async listDevices() {
@@ -91,6 +92,11 @@ export class PageView {
   toTop(review) {
     (review ? this.review.title : this.card.question.title).focus();
     window.scrollTo({ top: 0 });
+  }
+
+  /** How long answers can be sent still; null before the deadline. @param {State | null} state */
+  #closingMs(state) {
+    return state && state.closing_ms !== null ? this.clocks.closing.leftMs() : null;
   }
 
   /** @param {State} state @param {Question} question @param {Facts} facts */

@@ -7,6 +7,8 @@
 export const AWAY = "The server cannot be reached now. Try again when the page has reconnected.";
 export const UNANSWERED =
   "The connection broke before the server answered. The page reconnects by itself: if nothing has changed then, press again.";
+/** Said when the check before sending was begun twice, and forgotten twice. */
+export const UNCHECKED = "The server was interrupted while it checked your answers. Nothing is sent yet: press “Send answers and close interview” again.";
 
 /** A length people are given: "60 s", "2 min", "2 min 30 s". As templates/candidate/times.html says it. @param {number} seconds */
 export function span(seconds) {
