@@ -51,6 +51,11 @@ export class Camera {
     return this.standing === "on";
   }
 
+  /** What the camera gives arrives, by all that this side knows. */
+  get publishes() {
+    return this.on && this.publisher.publishing === "connected";
+  }
+
   get stream() {
     return this.on ? this.capture.stream : null;
   }

@@ -9,6 +9,7 @@ import { after, countsDown, goesOnWith, held, settled, silence, takeRuns } from 
 import { Relays } from "./relays.js";
 import { Sending } from "./sending.js";
 import { Signalling } from "./signalling.js";
+import { Tab } from "./tab.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
 import { AWAY, UNANSWERED, UNCHECKED } from "./words.js";
@@ -22,7 +23,7 @@ import { AWAY, UNANSWERED, UNCHECKED } from "./words.js";
 
 const TICK_MS = 100;
 /** Refusals that the page settles by itself. */
-const UNSAID = new Set(["take_running", "offer_replaced", "connection_gone"]);
+const UNSAID = new Set(["take_running", "offer_replaced", "connection_gone", "nothing_to_take_over"]);
 
 class Page {
   /** @param {HTMLElement} root */
@@ -48,6 +49,7 @@ class Page {
     this.heardAtMs = 0;
     this.clocks = new Clocks();
     this.sending = new Sending();
+    this.tab = new Tab();
 
     this.relays = new Relays(settings["relays"] === "yes", () => this.signalling.ask({ type: "relays" }));
     this.camera = new Camera(
@@ -89,7 +91,7 @@ class Page {
     // A page that comes back from the browser's memory has a dead socket and a stopped camera: begin anew.
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
     window.addEventListener("beforeunload", (event) => {
-      if (takeRuns(this.state) && !this.leaving) event.preventDefault();
+      if (takeRuns(this.state) && this.#shown() === "question") event.preventDefault();
     });
     setInterval(() => this.#tick(), TICK_MS);
     this.signalling.connect();
@@ -124,6 +126,8 @@ class Page {
         if (message.about === "relays") break;
         if (message.about === "offer" && !this.camera.offerRefused(message.code, message.number)) break;
         if (message.about === "send" || message.about === "confirm") this.view.review.closeDialogs();
+        if (message.about === "take_over") this.tab.refused();
+        if (this.tab.waits) this.camera.close();
         if (UNSAID.has(message.code)) break;
         this.#refuse(message.message);
         this.unconnected = message.about === "offer";
@@ -158,7 +162,8 @@ class Page {
     } else if (this.chosen !== "review" && !state.questions.some((question) => question.id === this.chosen)) {
       this.chosen = state.questions.find((question) => !settled(question))?.id ?? "review";
     }
-    this.camera.told(state.media, busy?.state === "recording" && busy.stalled, state.elsewhere);
+    if (this.tab.told(before, state, this.camera.publishes)) this.signalling.ask({ type: "take_over" });
+    this.camera.told(state.media, busy?.state === "recording" && busy.stalled, this.tab.waits);
     const check = this.sending.told(state, this.view.review.sendDialog.open);
     if (check === "ask") this.#ask({ type: "send" });
     else if (check === "stop") this.#refuse(UNCHECKED);
@@ -167,7 +172,10 @@ class Page {
 
   #connectionChanged() {
     const connection = this.signalling.connection;
-    if (connection !== "open") this.sending.disconnected();
+    if (connection !== "open") {
+      this.sending.disconnected();
+      this.tab.refused();
+    }
     if (connection === "ended") this.#leave(this.state?.status === "completed" ? this.receiptPath : this.link);
     if (connection === "superseded" || connection === "refused") this.camera.close();
     if (connection === "reconnecting" && this.unanswered) this.#refuse(UNANSWERED);
@@ -288,7 +296,7 @@ class Page {
     if (connection === "refused") return "stuck";
     if (connection === "superseded") return "superseded";
     if (this.state === null || this.leaving) return "loading";
-    if (this.state.elsewhere) return "elsewhere";
+    if (this.tab.waits) return "elsewhere";
     return this.chosen === "review" ? "review" : "question";
   }
 

@@ -85,10 +85,10 @@ export class CardView {
     if (camera.on) this.stage.tickLevel(camera.capture.level());
   }
 
-  /** Another view took the place of this one. */
-  left() {
+  /** Another view takes the place of this one. @param {import("./view_frame.js").Shown} shown */
+  left(shown) {
     this.question.pause();
-    if (this.drawnFor) this.drawnFor = "elsewhere";
+    if (shown !== "loading") this.drawnFor = shown;
   }
 
   /**

@@ -58,7 +58,7 @@ export class PageView {
     });
     this.card.stage.show(this.camera.stream);
     if (shown !== "review") this.review.pause();
-    if (shown !== "question") this.card.left();
+    if (shown !== "question") this.card.left(shown);
     if (!state || (shown !== "question" && shown !== "review")) {
       this.frame.stamp(shown, false);
       return;
