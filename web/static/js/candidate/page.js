@@ -12,14 +12,14 @@ import { Signalling } from "./signalling.js";
 import { Tab } from "./tab.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
-import { AWAY, UNANSWERED, UNCHECKED } from "./words.js";
+import { AWAY, MUTED, UNANSWERED, UNCHECKED } from "./words.js";
 
 /** @typedef {import("./messages.js").State} State */
-/** @typedef {import("./messages.js").Question} Question */
 /** @typedef {import("./messages.js").Progress} Progress */
 /** @typedef {import("./messages.js").Told} Told */
 /** @typedef {import("./messages.js").Ask} Ask */
 /** @typedef {import("./view_frame.js").Shown} Shown */
+/** @typedef {"ask" | "offer" | import("./capture.js").Kind} Cause what was refused, or which device is muted */
 
 const TICK_MS = 100;
 /** Refusals that the page settles by itself. */
@@ -36,10 +36,8 @@ class Page {
     this.state = null;
     /** @type {Progress | null} */
     this.progress = null;
-    /** @type {import("./words.js").Sentence | null} */
+    /** @type {(import("./words.js").Sentence & { cause: Cause }) | null} */
     this.refusal = null;
-    /** The refusal is of our connection: it goes when there is one. */
-    this.unconnected = false;
     /** @type {string} a question's id, "review", or "" until the first state */
     this.chosen = "";
     this.retaking = "";
@@ -63,8 +61,7 @@ class Page {
         takeRuns: () => takeRuns(this.state),
         changed: () => this.draw(),
         devices: () => void this.view.listDevices(),
-        muted: (kind, muted) =>
-          this.#refuse(muted ? `Your system muted the ${kind}. A switch or another app may be why.` : ""),
+        muted: (kind, muted) => (muted ? this.#refuse(MUTED[kind], kind) : this.#settle(kind)),
       },
     );
     this.view = new PageView(settings, this.camera, this.clocks, {
@@ -111,7 +108,7 @@ class Page {
         this.relays.told(message.servers);
         break;
       case "answer":
-        if (this.unconnected) this.#refuse("");
+        this.#settle("offer");
         void this.camera.publisher.accept(message.sdp, message.number);
         break;
       case "progress":
@@ -129,8 +126,7 @@ class Page {
         if (message.about === "take_over") this.tab.refused();
         if (this.tab.waits) this.camera.close();
         if (UNSAID.has(message.code)) break;
-        this.#refuse(message.message);
-        this.unconnected = message.about === "offer";
+        this.#refuse(message.message, message.about === "offer" ? "offer" : "ask");
         break;
       case "superseded":
         break;
@@ -148,8 +144,9 @@ class Page {
     if (before && before.sending !== state.sending) this.refusal = null;
     for (const question of state.questions) {
       const was = before?.questions.find((one) => one.id === question.id);
-      if (was && was.state !== question.state) this.refusal = null;
-      if (question.state === "countdown") {
+      if (was?.state === question.state) continue;
+      if (was) this.refusal = null;
+      if (question.state === "countdown" || question.state === "recording") {
         this.progress = null;
         this.retaking = "";
       }
@@ -256,10 +253,16 @@ class Page {
     if (!this.unanswered) this.#refuse(AWAY);
   }
 
-  /** Shows why something was not done; an empty text takes it away. @param {string} text */
-  #refuse(text) {
-    this.refusal = text ? { tone: "warn", text } : null;
-    this.unconnected = false;
+  /** Shows why something was not done. @param {string} text @param {Cause} [cause] */
+  #refuse(text, cause = "ask") {
+    this.refusal = { tone: "warn", text, cause };
+    this.draw();
+  }
+
+  /** Takes away what was shown of this cause, and nothing else. @param {Cause} cause */
+  #settle(cause) {
+    if (this.refusal?.cause !== cause) return;
+    this.refusal = null;
     this.draw();
   }
 

@@ -43,6 +43,14 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** One such element for each text, made only when they differ. @param {HTMLElement} element @param {"li" | "p"} tag @param {string[]} texts */
+export function sayEach(element, tag, texts) {
+  const said = texts.join("\n");
+  if (element.dataset["said"] === said) return;
+  element.dataset["said"] = said;
+  element.replaceChildren(...texts.map((text) => Object.assign(document.createElement(tag), { textContent: text })));
+}
+
 export class QuestionView {
   /**
    * @param {string} takeBase the candidate's link, with its slash
@@ -55,6 +63,7 @@ export class QuestionView {
     this.rules = part("question-rules", HTMLElement);
     this.attempts = part("attempts", HTMLElement);
     this.optional = part("optional", HTMLElement);
+    this.status = part("question-status", HTMLElement);
     this.notice = part("notice", HTMLElement);
     this.noticeText = part("notice-text", HTMLElement);
     this.text = part("question-text", HTMLElement);
@@ -157,9 +166,7 @@ export class QuestionView {
     say(part("problem-text", HTMLElement), remedy.text);
     const steps = part("problem-steps", HTMLElement);
     steps.hidden = remedy.steps.length === 0;
-    steps.replaceChildren(
-      ...remedy.steps.map((step) => Object.assign(document.createElement("li"), { textContent: step })),
-    );
+    sayEach(steps, "li", remedy.steps);
   }
 
   /** @param {string | null} text what to look for while the browser asks */
@@ -202,12 +209,12 @@ export class QuestionView {
     say(this.verdictText, words.text);
   }
 
-  /** @param {Sentence | null} sentence */
+  /** What is said here is read out, too: its place is out of sight without it, and never `hidden`. @param {Sentence | null} sentence */
   #sentence(sentence) {
+    this.status.classList.toggle("visually-hidden", sentence === null);
     this.notice.hidden = sentence === null;
-    if (!sentence) return;
-    this.notice.className = sentence.tone === "warn" ? "notice notice-warn" : "notice";
-    say(this.noticeText, sentence.text);
+    this.notice.className = sentence?.tone === "warn" ? "notice notice-warn" : "notice";
+    say(this.noticeText, sentence?.text ?? "");
   }
 }
 

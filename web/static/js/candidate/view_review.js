@@ -3,7 +3,7 @@
  */
 
 import { settled } from "./phase.js";
-import { part, say } from "./view_question.js";
+import { part, say, sayEach } from "./view_question.js";
 import { duration, notice, sendingProblem, standing, verdict } from "./words.js";
 
 /** @typedef {import("./messages.js").Question} Question */
@@ -137,9 +137,7 @@ export class ReviewView {
         ...problems.map((problem) => sendingProblem(problem, state.questions)),
         ...(refusal ? [refusal] : []),
       ];
-      part("sending-problems-text", HTMLElement).replaceChildren(
-        ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })),
-      );
+      sayEach(part("sending-problems-text", HTMLElement), "p", lines);
       if (this.sendDialog.open) this.sendDialog.close();
     }
     this.#dialog(state, connected);

@@ -10,6 +10,12 @@ export const UNANSWERED =
 /** Said when the check before sending was begun twice, and forgotten twice. */
 export const UNCHECKED = "The server was interrupted while it checked your answers. Nothing is sent yet: press “Send answers and close interview” again.";
 
+/** @type {Record<import("./capture.js").Kind, string>} */
+export const MUTED = {
+  camera: "Your system muted the camera. A switch or another app may be why.",
+  microphone: "Your system muted the microphone. A switch or another app may be why.",
+};
+
 /** A length people are given: "60 s", "2 min", "2 min 30 s". As templates/candidate/times.html says it. @param {number} seconds */
 export function span(seconds) {
   if (seconds < 120) return `${seconds} s`;
