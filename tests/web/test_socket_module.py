@@ -55,7 +55,7 @@ globalThis.WebSocket = class {
 const told = [], changes = [];
 const { Signalling } = await import("./signalling.js");
 const signalling = new Signalling("ws://x", { told: (message) => told.push(message.type),
-  changed: (connection) => changes.push(connection) });
+  changed: (connection) => changes.push(connection), failing: () => {} });
 signalling.connect();
 const [socket] = sockets;
 socket.onopen();
@@ -72,7 +72,7 @@ def test_a_socket_on_which_an_ask_is_followed_by_nothing_is_dead() -> None:
     signalling.ask({ type: "record" });
     signalling.ask({ type: "relays" });
     const twice = waiting();
-    due(6000);
+    due(8000);
     const lost = [signalling.connection, signalling.awaitsAnswer, signalling.ask({ type: "stop" }), socket.closed];
     due(250);
     sockets[1].onopen();
@@ -80,9 +80,9 @@ def test_a_socket_on_which_an_ask_is_followed_by_nothing_is_dead() -> None:
     const result = { asked, heard, twice, lost, changes, sent: sockets.map((one) => one.sent), left: waiting() };
     """
     assert run(PRETENDED_SOCKET + script) == {
-        "asked": [True, [6000]],
+        "asked": [True, [8000]],
         "heard": [False, []],
-        "twice": [6000],
+        "twice": [8000],
         "lost": ["reconnecting", False, False, True],
         "changes": ["open", "reconnecting", "open"],
         "sent": [["hello", "record", "record", "relays"], ["hello"]],

@@ -1,6 +1,7 @@
 /**
  * Clocks that the server set: each counts down from the remaining milliseconds it told, by the page's monotonic
- * time. They only draw what was told; at zero nothing happens here. Knows no document and no wall clock.
+ * time. They only draw what was told; at zero nothing happens here. Knows no document, and the wall clock only to notice
+ * that the machine slept.
  */
 
 /** The server's clock and ours differ by the wire's delay: smaller corrections would only make the figure jump. */
@@ -40,6 +41,27 @@ export class Clock {
   leftMs() {
     const goneMs = this.running ? this.nowMs() - this.setAtMs : 0;
     return Math.max(0, this.leftAtSetMs - goneMs);
+  }
+}
+
+/** The wall clock ran so much further: a sleep, not somebody who set it a little. */
+const SLEPT_MS = 2000;
+
+/** Browsers' monotonic time may stand still while the machine sleeps, and every clock here with it. */
+export class Sleep {
+  /** @param {() => number} [nowMs] monotonic milliseconds @param {() => number} [wallMs] */
+  constructor(nowMs = () => performance.now(), wallMs = () => Date.now()) {
+    this.nowMs = nowMs;
+    this.wallMs = wallMs;
+    this.aheadMs = wallMs() - nowMs();
+  }
+
+  /** Whether the machine slept since this was asked last: what was told before is not true any more. */
+  ended() {
+    const aheadMs = this.wallMs() - this.nowMs();
+    const sleptMs = aheadMs - this.aheadMs;
+    this.aheadMs = aheadMs;
+    return sleptMs > SLEPT_MS;
   }
 }
 

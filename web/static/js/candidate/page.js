@@ -4,11 +4,11 @@
  */
 
 import { Camera } from "./camera.js";
-import { Clocks } from "./clock.js";
+import { Clocks, Sleep } from "./clock.js";
 import { after, countsDown, goesOnWith, held, settled, silence, takeRuns } from "./phase.js";
 import { Relays } from "./relays.js";
 import { Sending } from "./sending.js";
-import { Signalling } from "./signalling.js";
+import { leadsElsewhere, Signalling } from "./signalling.js";
 import { Tab } from "./tab.js";
 import { PageView } from "./view_page.js";
 import { part } from "./view_question.js";
@@ -46,6 +46,7 @@ class Page {
     this.unanswered = false;
     this.heardAtMs = 0;
     this.clocks = new Clocks();
+    this.sleep = new Sleep();
     this.sending = new Sending();
     this.tab = new Tab();
 
@@ -75,6 +76,7 @@ class Page {
     this.signalling = new Signalling(`${scheme}//${location.host}${settings["livePath"] ?? ""}`, {
       told: (message) => this.#told(message),
       changed: () => this.#connectionChanged(),
+      failing: () => void this.#followLink(),
     });
   }
 
@@ -305,6 +307,7 @@ class Page {
 
   #tick() {
     this.view.tick(this.state, this.#current(), this.progress);
+    if (this.sleep.ended()) this.signalling.lost();
     const found = silence(this.state, performance.now() - this.heardAtMs);
     if (found === "dead") this.signalling.lost();
     else if (found === "doubtful" && !this.signalling.awaitsAnswer) this.signalling.ask({ type: "relays" });
@@ -323,6 +326,11 @@ class Page {
 
   #media() {
     return this.camera.media(this.state?.media ?? "none");
+  }
+
+  /** The socket is refused time and again; where this address is another page's by now, the link says what happened. */
+  async #followLink() {
+    if (await leadsElsewhere(location.href)) this.#leave(this.link);
   }
 
   /** @param {string} path */

@@ -17,15 +17,23 @@ const FLOOD_PAUSE_MS = 6000;
 const RESTART_PAUSE_MS = 700;
 /** A server that takes this long to tell its first state is as good as gone, as is one behind a proxy that keeps it. */
 const OPEN_TIMEOUT_MS = 10000;
-/** Every ask is answered, by a recorder that hangs after 5 s; nothing at all for so long, and the socket is dead. */
-const ANSWER_TIMEOUT_MS = 6000;
+/**
+ * Something is told after every ask: after an offer at once, and after a restart of a connection in 5 s and the wire's
+ * time, should the recorder hang. Nothing at all for so long, and the socket is dead.
+ */
+const ANSWER_TIMEOUT_MS = 8000;
 /** A socket that never opened in so many tries will not: the link may have ended, or a proxy refuses sockets. */
 const TRIES_BEFORE_REFUSED = 12;
+/** After so many failures, and again so many, it is worth a look why. */
+const TRIES_BEFORE_LOOKING = 5;
+/** What a link says that has ended, or that was replaced by a newer one. */
+const GONE = new Set([403, 404, 410]);
 
 export class Signalling {
   /**
    * @param {string} url
-   * @param {{ told: (message: Told) => void, changed: (connection: Connection) => void }} to
+   * @param {{ told: (message: Told) => void, changed: (connection: Connection) => void, failing: () => void }} to
+   *   `failing`: no socket opened in several tries
    */
   constructor(url, to) {
     this.url = url;
@@ -134,6 +142,7 @@ export class Signalling {
       return;
     }
     this.#change("reconnecting");
+    if (this.failures % TRIES_BEFORE_LOOKING === 0) this.to.failing();
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.connect(), pauseMs * (0.75 + Math.random() / 2));
   }
@@ -152,6 +161,20 @@ export class Signalling {
     if (connection === this.connection) return;
     this.connection = connection;
     this.to.changed(connection);
+  }
+}
+
+/**
+ * Whether this page's address is another page's by now: the link has ended, or this device is not known any more, and a
+ * browser does not say so of a socket. False while nothing is to be learnt.
+ * @param {string} address
+ */
+export async function leadsElsewhere(address) {
+  try {
+    const { redirected, status } = await fetch(address, { cache: "no-store" });
+    return redirected || GONE.has(status);
+  } catch {
+    return false;
   }
 }
 
