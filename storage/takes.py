@@ -46,6 +46,7 @@ class TakeRow:
     waveform: str = ""
     recovered: bool = False
     sidecar: dict[str, Any] = field(default_factory=dict)
+    looked_at_ms: int | None = None
 
 
 COLUMNS = (
@@ -67,6 +68,7 @@ COLUMNS = (
     takes.c.waveform,
     takes.c.recovered,
     takes.c.sidecar,
+    takes.c.looked_at_ms,
 )
 
 
@@ -210,4 +212,5 @@ def take_from_row(row: Row[*tuple[Any, ...]]) -> TakeRow:
         waveform=row.waveform,
         recovered=row.recovered,
         sidecar=as_object(row.sidecar, "takes.sidecar"),
+        looked_at_ms=row.looked_at_ms,
     )

@@ -48,7 +48,9 @@ async def test_what_a_look_finds_is_beside_the_verdict_on_the_review_page(site: 
     path = site.app[RECORDINGS].path(site.invitation.id, first.file)
     path.write_bytes(silent)
     await site.sign_in()
-    assert "Nothing is to be heard." not in await page(site)
+    before = await page(site)
+    assert "Nothing is to be heard." not in before
+    assert before.count("is still being checked") == 2
     assert await looker(site).look_at_all() == 2
     found = await read(site, first)
     assert (found.verdict, found.reasons) == ("usable", ["silent", "identical"])
@@ -59,6 +61,7 @@ async def test_what_a_look_finds_is_beside_the_verdict_on_the_review_page(site: 
     assert "Nothing is to be heard." in shown
     assert "The picture stands still" in shown
     assert "Recording is usable" in shown
+    assert "is still being checked" not in shown
     broken = await read(site, second)  # ten digits a hundred times: no recording, and its verdict is as it was
     assert (broken.verdict, broken.reasons, broken.sidecar["look"]["problem"]) == ("good", [], "Unreadable")
     assert await looker(site).look_at_all() == 0

@@ -209,6 +209,9 @@ def _recording(invitation: Invitation, take: TakeRow) -> Recording:
         duration_ms=take.duration_ms,
         audio_only=take.media_type.startswith("audio/"),
         verdict=wording.verdict(take.verdict),
-        reasons=[wording.reason(code) for code in take.reasons],
+        reasons=[
+            *(wording.reason(code) for code in take.reasons),
+            *([wording.NOT_LOOKED_AT] if take.looked_at_ms is None else []),
+        ],
         recovered=take.recovered,
     )

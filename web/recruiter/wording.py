@@ -93,6 +93,9 @@ def reason(code: str) -> str:
     return _REASONS.get(code, code.replace("_", " ").capitalize())
 
 
+NOT_LOOKED_AT = "Whether there is something to be heard and seen is still being checked."
+"""Of a verdict whose second part is yet to come."""
+
 _REASONS: Mapping[str, str] = {
     Reason.NO_KEY_FRAME: "No whole picture was recorded.",
     Reason.UNREADABLE: "The file could not be read back.",
