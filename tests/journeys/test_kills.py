@@ -12,6 +12,14 @@ from playwright.sync_api import Browser, expect
 from tests.journeys.candidate import Candidate
 from tests.journeys.house import Ask, House, until
 
+# Its next sockets lead nowhere, until `late` is false.
+LATE = """
+window.WebSocket = class extends WebSocket {
+  constructor(url) { super(window.late ? `${url}/nowhere` : url); }
+};
+window.late = true;
+"""
+
 
 def test_a_killed_recorder_costs_no_more_than_a_second_and_a_half_and_no_attempt(
     house: House, browser: Browser
@@ -122,3 +130,33 @@ def test_a_full_server_says_try_again_in_a_minute_and_the_page_goes_on_when_ther
     assert late.question(1)["attempts_left"] == 2
     here.close()
     late.close()
+
+
+def test_after_a_kill_the_recorded_tab_goes_on_though_another_came_back_first(house: House, browser: Browser) -> None:
+    invited = house.furnish(Ask("Which weed do you leave?", limit_s=60))
+    house.start()
+    candidate = Candidate(browser, house, invited)
+    candidate.accept_and_start()
+    candidate.show(timed=False)
+    candidate.camera_on()
+    candidate.record()
+    candidate.until_safe(2)
+    other = candidate.new_page()
+    other.goto(candidate.page.url)
+    expect(other.get_by_test_id("elsewhere")).to_be_visible()
+    candidate.page.evaluate(LATE)
+    house.kill()
+    house.start()
+    expect(other.get_by_test_id("question")).to_have_attribute("data-phase", "recording", timeout=20_000)
+    candidate.page.evaluate("window.late = false")
+    expect(other.get_by_test_id("elsewhere")).to_contain_text("open in another tab", timeout=30_000)
+    candidate.phase("recording")
+    candidate.until_safe(candidate.safe_s() + 2)
+    assert candidate.page.evaluate("window.peers.length") == 1 and not candidate.question(1)["stalled"]
+    candidate.press("Stop")
+    candidate.phase("answered")
+    (take,) = house.rows("SELECT * FROM takes")
+    (file,) = house.files(take["file"])
+    sidecar = json.loads(file.with_suffix(".json").read_text())
+    assert len(sidecar["segments"]) == 1 and sidecar["detail"]["outages"] == 0
+    candidate.close()
