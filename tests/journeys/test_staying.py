@@ -205,7 +205,7 @@ def test_a_socket_that_died_without_a_word_is_replaced_before_a_recording_and_in
     expect(candidate.button("Record")).to_be_enabled()
     candidate.page.evaluate("window.sockets.at(-1).deaf = true")
     candidate.press("Record")
-    expect(candidate.page.get_by_text("if nothing has changed then, press again")).to_be_visible(timeout=10_000)
+    expect(candidate.page.get_by_text("if nothing has changed then, press again")).to_be_visible(timeout=15_000)
     until(lambda: candidate.page.evaluate("window.sockets.length") == 2, 10, "the page connects again")
     candidate.phase("seen")
     expect(candidate.at("banner")).to_be_hidden()
