@@ -51,6 +51,13 @@ class Placing:
         self._lost_at_gap = 0
         self._video_thaw, self._audio_thaw = Thaw(), Thaw()
 
+    @property
+    def end_us(self) -> int:
+        """Where the file ends when the clock does. The file has the sound's clock, and pictures follow it: a slow one,
+        or one that lost sound on the way, is behind ours, and what comes in that much later is of after the end."""
+        video = self._source.video
+        return self._clock.end_us + (min(0, video.timeline.slew_us) if video is not None else 0)
+
     def restarted(self, kind: str) -> None:
         """The timestamps of this track begin anew with its next frame."""
         self.thaw(kind)
@@ -164,7 +171,7 @@ class Placing:
             self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
         pts_us = self._place(media_us, FRAME_US, arrival_us)
-        if pts_us >= clock.end_us:
+        if pts_us >= self.end_us:
             return
         self.watch_pause(pts_us)
         self._last_pts_us["video"] = pts_us
@@ -188,7 +195,7 @@ class Placing:
             self._begin_sound(timeline, rtp, arrival_us)
             sound.started = True
         pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
-        if pts_us < 0 or pts_us >= self._clock.end_us or sound.is_covered(pts_us):
+        if pts_us < 0 or pts_us >= self.end_us or sound.is_covered(pts_us):
             return
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)

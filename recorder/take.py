@@ -295,9 +295,9 @@ class Take:
             self._placing.thaw("audio")
             self._placing.look_at_sync(self._flush_at_us)
             if self.source.video is not None:
-                self._placing.watch_pause(self._clock.end_us)
+                self._placing.watch_pause(self._placing.end_us)
             if self._placing.sound.started:
-                self._placing.fill(self._clock.end_us)
+                self._placing.fill(self._placing.end_us)
         self._notes.leave(self.source)
         self.phase = Phase.DONE
         self._ended(self)

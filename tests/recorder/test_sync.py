@@ -14,6 +14,7 @@ import pytest
 from recorder.lipsync import SyncSource
 from recorder.messages import EndReason, OutageEnded, TakeEnding, Verdict
 from recorder.mux import Writer
+from recorder.opus import SILENCE
 from recorder.part import journal_path, part_path, read_json
 from recorder.recovery import recover
 from tests.recorder.encoded_media import packets_in
@@ -81,6 +82,17 @@ def test_bug_03_drift_of_300_ppm_is_measured_and_pictures_follow_the_sound(
     assert sender.facts.detail["drift_ppm"] == pytest.approx(ppm, abs=30)
     sounds = [pts_us for pts_us, _, _ in packets_in(media, "audio")]
     assert max(steps(sounds)) <= 21_000, "sound is never slewed"
+
+
+def test_where_the_sound_clock_ends_the_file_does_and_no_gap_is_seen_there(tmp_path: Path, writer: Writer) -> None:
+    """0.12 %: a browser that is short of time loses so much of its sound, a few samples here and there."""
+    sender = Sender(tmp_path / "take", writer, Clocks(sound_ppm=-1200), seconds=FIVE_MINUTES)
+    sender.run()
+    result, media = sender.finished()
+    assert (result.verdict, sender.facts.gaps) == (Verdict.GOOD, ())
+    assert result.duration_ms == pytest.approx(300_000 * (1 - 0.0012), abs=100)
+    assert sender.figures(media).p95_ms(290 * S, 300 * S) <= BOUND_MS
+    assert SILENCE not in [payload for _, payload, _ in packets_in(media, "audio")[-50:]]
 
 
 def test_all_at_once_late_sound_drift_jitter_and_rough_reports(tmp_path: Path, writer: Writer) -> None:
