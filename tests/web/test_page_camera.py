@@ -16,13 +16,15 @@ def test_a_camera_that_was_lost_in_an_answer_is_turned_on_anew_by_retake() -> No
     const during = audio.readyState;
     socket.tells(state({ media: "live" }, question()));
     const over = audio.readyState;
+    const said = element("problem-title").textContent;
     element("do-retake").click();
     await settle();
-    const result = { during, over, lit: lit(), again: buttons(), offers: socket.asks.length };
+    const result = { during, over, said, lit: lit(), again: buttons(), offers: socket.asks.length };
     """
     assert run(RECORDED_PAGE + script) == {
         "during": "live",
         "over": "ended",
+        "said": "Your camera went away",
         "lit": True,
         "again": ["camera-off", "record!", "keep-old"],
         "offers": 2,

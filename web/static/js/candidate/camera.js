@@ -151,7 +151,7 @@ export class Camera {
 
   /** A device went away. A running recording goes on with the other. @param {Kind} kind */
   #lost(kind) {
-    this.problem = new CaptureProblem("AbortError", kind);
+    this.problem = new CaptureProblem("Lost", kind);
     if (!this.to.takeRuns()) this.close("problem");
     this.to.changed();
   }

@@ -9,7 +9,7 @@
 /** What getUserMedia refused: its error name (or ours) and which device it was, as far as can be known. */
 export class CaptureProblem extends Error {
   /**
-   * @param {string} name a DOMException name, or InsecureContext, NoMediaDevices, Dismissed, DeniedBySystem
+   * @param {string} name a DOMException name, or InsecureContext, NoMediaDevices, Dismissed, DeniedBySystem, Lost
    * @param {Kind | "both"} what
    */
   constructor(name, what) {

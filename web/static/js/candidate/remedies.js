@@ -92,6 +92,12 @@ export function remedy(name, what, browser) {
         text: "The chosen camera or microphone is no longer there. Press the button again to use another one.",
         steps: [],
       };
+    case "Lost":
+      return {
+        title: `Your ${device} went away`,
+        text: "It was unplugged or switched off. Plug it in again, or choose another one. If your camera is off now, turn it on again. What was recorded is kept.",
+        steps: [],
+      };
     case "AbortError":
       return {
         title: `Your ${either} did not start`,
