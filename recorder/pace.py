@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-WAKE_S = 0.050
-"""A recorder has no latency budget, and the caches are cold after each sleep: 50 ms cost a fifth less than 10 ms."""
+WAKE_S = 0.100
+"""A recorder has no latency budget, and the caches are cold after each sleep: 50 ms cost a fifth less than 10 ms, and
+100 ms a fifteenth less than that. Feedback goes out as often."""
 WAKE_NEEDY_S = 0.010
 """While packets are missing, and the least that a full socket shortens a pause to."""
 MOST_ROOM_USED = 1 / 8
