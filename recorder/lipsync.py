@@ -2,8 +2,9 @@
 
 Pure. By the sender's reports where both tracks have them (RFC 3550 §6.4.1), else by arrival. A take is written at
 once, by what is known at its first sound. What its whole sound was off by is learned in the next seconds, and is
-a `SoundMove` for `finish`; from there on pictures are slewed, never sound, so that the two stay together however
-their clocks drift.
+a `SoundMove` for `finish`; so is what was written between a loss of sound at the sender and its discovery
+(`lost_sound`). Beyond that pictures are slewed, never sound, so that the two stay together however their clocks
+drift.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from recorder.lost_sound import Step
 from recorder.timeline import REPORT_TOLERANCE_US, Timeline
 
 LOOK_EVERY_US: Final = 1_000_000
@@ -19,7 +21,7 @@ SMALLEST_MOVE_US: Final = 10_000
 """Less is slewed, within half a second, and not worth a copy of the file."""
 ADRIFT_US: Final = 200_000
 """No drift: a microphone that was changed, say, stood still. More than ten seconds of slewing would be needed."""
-MOST_MOVES: Final = 100
+MOST_MOVES: Final = 500
 DRIFT_OVER_US: Final = 20_000_000
 
 
@@ -68,8 +70,9 @@ class LipSync:
 
     `source` and `offset_us` are those of the first sound: the source is the best that was found for it in time to
     move it, the offset where it was written. `later_us` is by how much `finish` will move the sound of now, which
-    begins in the file at `from_us`: to be set with its first packet. `adrift` asks for the sound to begin anew where
-    it belongs. `look` has nothing to do before `next_look_us`.
+    begins in the file at `from_us`: to be set with its first packet. `stepped_us` is how much of `later_us` was found
+    in steps since the sound was begun. `adrift` asks for the sound to begin anew where it belongs. `look` has nothing
+    to do before `next_look_us`.
     """
 
     def __init__(self) -> None:
@@ -81,7 +84,9 @@ class LipSync:
         self._by = SyncSource.ARRIVAL
         self._settled = False  # the move of this segment is found, the rest is slewed
         self.from_us: int | None = None
+        self._pieces: list[SoundMove] = []  # of this segment, before `from_us`; without what is found for all of it
         self.later_us = 0
+        self.stepped_us = 0
         self.next_look_us = 0
         self.adrift = False
         self._first_apart: tuple[int, int] | None = None
@@ -94,12 +99,35 @@ class LipSync:
         self._by = placed.source
         self._settled = placed.source is SyncSource.SENDER_REPORT
         self.from_us = None
-        self.later_us = 0
+        self._pieces = []
+        self.later_us = self.stepped_us = 0
         self.next_look_us = 0
         self.adrift = False
         self._first_apart = self._last_apart = None
         if self._begun == 1:
             self.source, self.offset_us = placed.source, placed.at_us
+
+    def step(self, step: Step) -> int:
+        """What was written since the step is to be moved; by how much later the next sound is to be written."""
+        if len(self.moves) + len(self._pieces) + 2 >= MOST_MOVES:
+            return 0
+        now = [] if self.from_us is None else [SoundMove(self.from_us, self.stepped_us)]
+        pieces = [*self._pieces, *now]
+        before = [piece for piece in pieces if piece.from_us <= step.from_us]
+        since = [SoundMove(step.from_us, before[-1].later_us if before else 0)]
+        since += [piece for piece in pieces if piece.from_us > step.from_us]
+        if before and before[-1].from_us == step.from_us:
+            before.pop()
+        self._pieces = before + [SoundMove(piece.from_us, piece.later_us + step.later_us) for piece in since]
+        stepped_us = self.stepped_us + step.later_us
+        skipped_us = max(0, stepped_us)
+        self.later_us += step.later_us - skipped_us
+        self.stepped_us = stepped_us - skipped_us
+        if skipped_us:
+            self.from_us = None
+        elif now:
+            self.from_us = self._pieces.pop().from_us
+        return skipped_us
 
     def look(self, video: Timeline, audio: Timeline, now_us: int) -> bool:
         """Compares the two clocks, at most once a second; True when what `for_journal` gives has changed."""
@@ -122,8 +150,8 @@ class LipSync:
         changed = better or not self._settled
         if changed:
             self._by, self._settled = by, True
-            later_us = video.slew_us - apart_us
-            self.later_us = later_us if abs(later_us) >= SMALLEST_MOVE_US else 0
+            later_us = video.slew_us - apart_us - self.stepped_us
+            self.later_us = self.stepped_us + (later_us if abs(later_us) >= SMALLEST_MOVE_US else 0)
             self._first_apart = None
             if self._begun == 1:
                 self.source = by
@@ -131,7 +159,7 @@ class LipSync:
         if self.adrift:
             return changed
         video.slew_to(apart_us + self.later_us)
-        self._last_apart = (now_us, apart_us)
+        self._last_apart = (now_us, apart_us + self.stepped_us)
         self._first_apart = self._first_apart or self._last_apart
         return changed
 
@@ -147,19 +175,23 @@ class LipSync:
 
     def found(self) -> tuple[SoundMove, ...]:
         """What `finish` is to move."""
-        now = [] if self.from_us is None else [SoundMove(self.from_us, self.later_us)]
+        now = self._of_segment()
         if self._full_from_us is not None:  # the last move that was kept is not theirs
             now = [SoundMove(self._full_from_us, 0)]
         moves = [*self.moves, *now]
         return tuple(moves) if any(move.later_us for move in moves) else ()
 
+    def _of_segment(self) -> list[SoundMove]:
+        whole_us = self.later_us - self.stepped_us
+        found = [SoundMove(piece.from_us, piece.later_us + whole_us) for piece in self._pieces]
+        return found if self.from_us is None else [*found, SoundMove(self.from_us, self.later_us)]
+
     def _keep(self) -> None:
-        if self.from_us is None:
-            return
-        if len(self.moves) < MOST_MOVES:
-            self.moves.append(SoundMove(self.from_us, self.later_us))
-        elif self._full_from_us is None:
-            self._full_from_us = self.from_us
+        for move in self._of_segment():
+            if len(self.moves) < MOST_MOVES:
+                self.moves.append(move)
+            elif self._full_from_us is None:
+                self._full_from_us = move.from_us
 
     def for_journal(self) -> dict[str, Any]:
         """What a recovery must know to do what `finish` would."""

@@ -63,6 +63,10 @@ class TakeNotes:
         if len(self.gaps) < MOST_GAPS:
             self.gaps.append(Gap(kind, at_us // 1000, length_us // 1000, filled))
 
+    def no_gap(self, kind: Kind, at_us: int) -> None:
+        """The one that was noted there is none."""
+        self.gaps = [gap for gap in self.gaps if (gap.track, gap.at_ms) != (kind, at_us // 1000)]
+
     def for_journal(self) -> dict[str, Any]:
         """What the file itself cannot tell a recovery."""
         return {"segments": [asdict(each) for each in self.segments], "gaps": [asdict(each) for each in self.gaps]}

@@ -12,6 +12,7 @@ from typing import Protocol
 from recorder.charged_clock import ChargedClock
 from recorder.depacketize import SILENCE_US, Frame
 from recorder.lipsync import Alignment, LipSync, SyncSource, align
+from recorder.lost_sound import LostSound, Step
 from recorder.mux import Mux
 from recorder.notes import TakeNotes
 from recorder.rejoin import Joint, on_time, on_time_us
@@ -50,6 +51,7 @@ class Placing:
         self._restarted: set[str] = set()
         self._lost_at_gap = 0
         self._video_thaw, self._audio_thaw = Thaw(), Thaw()
+        self._lost_sound = LostSound()
 
     @property
     def end_us(self) -> int:
@@ -167,6 +169,7 @@ class Placing:
             track.timeline.start(rtp, arrival_us, max(self._beside_sound(rtp, arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
+        self._lost_sound.seen(track.timeline.ahead_us, arrival_us)
         if arrival_us >= self.lips.next_look_us:
             self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
@@ -203,6 +206,7 @@ class Placing:
         if self.lips.from_us is None:
             self.lips.from_us = pts_us
         self._last_pts_us["audio"] = pts_us
+        self._lost_sound.heard(pts_us, timeline.ahead_us + self.lips.stepped_us, arrival_us)
 
     def _begin_sound(self, timeline: Timeline, rtp: int, arrival_us: int) -> None:
         """Lays the sound that begins with this packet beside the picture, if there is one."""
@@ -211,6 +215,7 @@ class Placing:
             placed = align(self._source.video.timeline, timeline, rtp, arrival_us)
         timeline.start(rtp, arrival_us, placed.at_us)
         self.lips.begin(placed)
+        self._lost_sound = LostSound()
 
     def _beside_sound(self, rtp: int, arrival_us: int) -> int:
         """Where a picture belongs that begins its track anew: by the sound that goes on, which may have drifted."""
@@ -219,16 +224,30 @@ class Placing:
             return self._since_start(arrival_us)
         return align(audio.timeline, video.timeline, rtp, arrival_us).at_us + self.lips.later_us
 
-    def look_at_sync(self, now_us: int) -> None:
+    def look_at_sync(self, now_us: int, *, at_end: bool = False) -> None:
         """Holds the clocks of sound and picture against each other; called with each picture, and at the end."""
         video, audio, lips = self._source.video, self._source.audio, self.lips
         if video is None or audio is None:
             return
+        step = self._lost_sound.look(at_end=at_end)
+        if step is not None:
+            self._step(audio.timeline, step)
         if lips.look(video.timeline, audio.timeline, now_us):
             self._note()
         if lips.adrift:
             self._restarted.add("audio")
             self.sound.overlaps = True
+
+    def _step(self, timeline: Timeline, step: Step) -> None:
+        """The sender lost sound: silence takes its place, by `finish` where it was lost, and here for what follows."""
+        skipped_us = self.lips.step(step)
+        timeline.step(step.later_us, step.arrival_us, skipped_us)
+        if step.later_us >= SHORTEST_GAP_MS * 1000:
+            self._notes.gap("audio", step.from_us, step.later_us, True)
+        elif step.later_us < 0:
+            self._notes.no_gap("audio", step.from_us)
+        self.sound.fill(self._mux, min(self.sound.end_us + skipped_us, self.end_us))
+        self._note()
 
     def _note(self) -> None:
         self._mux.note(self._notes.for_journal() | self.lips.for_journal())

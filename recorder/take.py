@@ -293,7 +293,7 @@ class Take:
         if self._placing is not None:
             self._placing.thaw("video")
             self._placing.thaw("audio")
-            self._placing.look_at_sync(self._flush_at_us)
+            self._placing.look_at_sync(self._flush_at_us, at_end=True)
             if self.source.video is not None:
                 self._placing.watch_pause(self._placing.end_us)
             if self._placing.sound.started:

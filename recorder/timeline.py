@@ -19,7 +19,7 @@ REPORT_TOLERANCE_US: Final = 500_000
 REPORTS_KEPT: Final = 5
 """Their median holds against one that was delayed on its way; 25 s of sound, in which 300 ppm are 8 ms."""
 CLOCK_STEP_US: Final = 50_000
-"""A report so far from the one before it tells of a sender whose wall clock was set."""
+"""Two reports so far from the one before them tell of a sender whose wall clock was set; one alone is not believed."""
 QUICKEST_OVER_US: Final = 5_000_000
 SLEW_SHARE: Final = 50
 """Pictures are moved by at most 2 % of the time between them, which nobody sees."""
@@ -55,6 +55,11 @@ class _Quickest:
         elif ahead_us > self._ahead_us:
             self._ahead_us = ahead_us
 
+    def shift(self, by_us: int) -> None:
+        self._ahead_us += by_us
+        if self._before_us is not None:
+            self._before_us += by_us
+
     @property
     def ahead_us(self) -> int:
         return self._ahead_us if self._before_us is None else max(self._ahead_us, self._before_us)
@@ -76,7 +81,7 @@ class Timeline:
     starts: a take reports the difference between its end and its beginning.
     `unsure` means that it is not known yet whether the sender's clock runs at
     its rate: `observe` wants to see the frames. `set_us` is the arrival of the
-    last report that showed the sender's wall clock to have been set, or this
+    first report that showed the sender's wall clock to have been set, or this
     track's clock to have stood still.
     """
 
@@ -89,6 +94,7 @@ class Timeline:
         "_last_raw",
         "_last_rtp",
         "_looked",
+        "_odd",
         "_quickest",
         "_rate",
         "_reports",
@@ -108,6 +114,7 @@ class Timeline:
             raise ValueError("the clock rate must be positive")
         self._rate = clock_rate
         self._reports: deque[_Report] = deque(maxlen=REPORTS_KEPT)
+        self._odd: _Report | None = None
         self._quickest = _Quickest()
         self._looked: tuple[int, int, int] | None = None
         self._agreeing = 0
@@ -219,18 +226,40 @@ class Timeline:
         report = _Report(rtp & 0xFFFFFFFF, ntp * 1_000_000 >> 32, arrival_us)
         if self.started and not self._believable(report, self._last_rtp, self._last_arrival):
             return False
-        if self._reports:
-            before = self._reports[-1]
-            if abs(report.ntp_us - before.ntp_us - self._since(before, report.rtp)) > CLOCK_STEP_US:
-                self._reports.clear()
-                self._quickest = _Quickest()
-                self.set_us = arrival_us
+        odd, self._odd = self._odd, None
+        if self._reports and not self._agree(self._reports[-1], report):
+            if odd is None or not self._agree(odd, report):
+                self._odd = report
+                return True
+            self._reports.clear()
+            self._reports.append(odd)
+            self._quickest = _Quickest()
+            self.set_us = odd.arrival_us
         self._reports.append(report)
         return True
+
+    def _agree(self, before: _Report, after: _Report) -> bool:
+        return abs(after.ntp_us - before.ntp_us - self._since(before, after.rtp)) <= CLOCK_STEP_US
 
     def forget_reports(self) -> None:
         """For a new SSRC: its timestamps have nothing to do with the old one's."""
         self._reports.clear()
+        self._odd = None
+
+    def step(self, later_us: int, arrival_us: int, skipped_us: int) -> None:
+        """The samples that arrived from then on are `later_us` later than their timestamps say, by those before.
+
+        The next timestamps are placed `skipped_us` later.
+        """
+        ticks = later_us * self._rate // 1_000_000
+        for _ in range(len(self._reports)):
+            report = self._reports.popleft()
+            if report.arrival_us < arrival_us:
+                report = report._replace(rtp=report.rtp - ticks & 0xFFFFFFFF)
+            self._reports.append(report)
+        self._quickest.shift(skipped_us - later_us)
+        self._anchor_us += skipped_us
+        self._last_raw += skipped_us
 
     def sent_us(self, rtp: int, arrival_us: int, since_us: int = -1) -> int | None:
         """The sender's wall clock (NTP, microseconds) at `rtp`.
@@ -257,6 +286,11 @@ class Timeline:
             return 0
         raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
         return self._quickest.ahead_us - (raw_us - arrival_us)
+
+    @property
+    def ahead_us(self) -> int:
+        """The timeline, unslewed, less the clock of arrivals, by the last sample."""
+        return self._last_raw - self._last_arrival
 
     @property
     def ahead_of_arrival_us(self) -> int:

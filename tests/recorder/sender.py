@@ -68,6 +68,8 @@ class Clocks:
     """From when until when the browser stands still, and with it the timestamps of its sound, not of its picture."""
     sound_alone: bool = False
     """Whether only the microphone stands still then."""
+    sound_lost: tuple[tuple[int, int], ...] = ()
+    """When the browser loses sound of its own, and how much: whole packets, the timestamps go on as if it had not."""
     hurries_us: int = 0
     """How much sound it sends all at once when it goes on: the last it has, as if it had been captured then."""
     report_error_us: int = 0
@@ -148,7 +150,8 @@ class Sender:
                 self._picture(at)
             self._sent["video"] += 1
         while (at := self._sent["audio"] * clocks.sound_us * S // (S + clocks.sound_ppm)) <= until_us:
-            if at >= clocks.sound_from_us and not clocks.frozen[0] <= at < clocks.frozen[1]:
+            lost = any(from_us <= at < from_us + length_us for from_us, length_us in clocks.sound_lost)
+            if at >= clocks.sound_from_us and not lost and not clocks.frozen[0] <= at < clocks.frozen[1]:
                 self._hurry(at)
                 self._sound(at)
             self._sent["audio"] += 1
@@ -170,6 +173,8 @@ class Sender:
         stood_us = max(0, min(at_us, clocks.frozen[1]) - clocks.frozen[0])
         if kind == "audio" and stood_us:
             at_us -= stood_us - (clocks.hurries_us if at_us >= clocks.frozen[1] else 0)
+        if kind == "audio":
+            at_us -= sum(max(0, min(at_us - from_us, length_us)) for from_us, length_us in clocks.sound_lost)
         rate, ppm = (clocks.picture_rate, clocks.picture_ppm) if kind == "video" else (48_000, clocks.sound_ppm)
         return (1 << 32) - 20_000 + at_us * (S + ppm) // S * rate // S
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.lipsync import MOST_MOVES, Alignment, LipSync, SoundMove, SyncSource, align
+from recorder.lost_sound import Step
 from recorder.moved_sound import MovedSound
 from recorder.opus import SILENCE, SILENCE_LIMIT_US
 from recorder.timeline import SLEW_SHARE, STEP_US, Timeline
@@ -100,6 +101,70 @@ def test_each_segment_is_moved_by_itself() -> None:
     first, second = pair.lips.found()
     assert (first.from_us, first.later_us) == (0, pytest.approx(100_000, abs=2))
     assert (second.from_us, second.later_us) == (2 * S, pytest.approx(-60_000, abs=1_000))
+
+
+def test_what_was_written_between_a_step_and_its_discovery_is_moved_and_no_more() -> None:
+    lips = Pair().lips
+    assert lips.step(Step(3 * S, 60_000, 0)) == 60_000, "what follows is written so much later"
+    lips.from_us = 4 * S
+    assert lips.found() == (SoundMove(0, 0), SoundMove(3 * S, 60_000), SoundMove(4 * S, 0))
+
+
+def test_a_step_found_later_may_be_of_before_the_discovery_of_another() -> None:
+    lips = Pair().lips
+    lips.step(Step(3 * S, 60_000, 0))
+    lips.from_us = 4 * S
+    assert lips.step(Step(3 * S + 500_000, 40_000, 0)) == 40_000
+    lips.from_us = 5 * S
+    assert lips.found() == (
+        SoundMove(0, 0),
+        SoundMove(3 * S, 60_000),
+        SoundMove(3 * S + 500_000, 100_000),
+        SoundMove(4 * S, 40_000),
+        SoundMove(5 * S, 0),
+    )
+
+
+def test_where_sound_is_early_again_what_follows_is_moved_for_as_long_as_the_segment_lasts() -> None:
+    lips = Pair().lips
+    lips.step(Step(3 * S, 60_000, 0))
+    lips.from_us = 4 * S
+    assert lips.step(Step(6 * S, -60_000, 0)) == 0
+    assert (lips.stepped_us, lips.later_us) == (-60_000, -60_000)
+    assert lips.found()[-2:] == (SoundMove(4 * S, 0), SoundMove(6 * S, -60_000))
+    assert lips.step(Step(8 * S, 80_000, 0)) == 20_000
+    lips.from_us = 9 * S
+    assert lips.found()[-3:] == (SoundMove(6 * S, -60_000), SoundMove(8 * S, 20_000), SoundMove(9 * S, 0))
+
+
+def test_a_step_that_is_taken_back_is_none() -> None:
+    lips = Pair().lips
+    lips.step(Step(3 * S, 60_000, 0))
+    lips.from_us = 4 * S
+    assert lips.step(Step(3 * S, -60_000, 0)) == 0
+    assert lips.found() == (SoundMove(0, 0), SoundMove(3 * S, 0), SoundMove(4 * S, -60_000))
+
+
+def test_what_the_first_reports_say_of_the_whole_sound_holds_for_each_piece() -> None:
+    pair = Pair()
+    pair.run(3)
+    pair.lips.step(Step(2 * S, 60_000, 0))
+    pair.lips.from_us = 3 * S
+    pair.report(120_000)
+    pair.run(2)
+    assert [move.later_us for move in pair.lips.found()] == [
+        pytest.approx(120_000, abs=2),
+        pytest.approx(180_000, abs=2),
+        pytest.approx(120_000, abs=2),
+    ]
+
+
+def test_steps_without_end_cost_no_memory() -> None:
+    lips = Pair().lips
+    for at in range(10 * MOST_MOVES):
+        if lips.step(Step(at * S, 20_000, 0)):
+            lips.from_us = at * S + 10
+    assert len(lips.found()) <= MOST_MOVES
 
 
 def test_a_track_that_begins_anew_without_end_costs_no_memory() -> None:

@@ -184,6 +184,54 @@ def test_a_microphone_that_stands_still_is_beside_its_picture_again_soon_after(
     assert max(steps(sounds)) <= 41_000, "what is missing is silent"
 
 
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize(("jitter_us", "report_error_us"), [(0, 15_000), (100_000, 15_000)])
+def test_sound_that_a_busy_browser_loses_in_pieces_is_silent_where_it_was_lost(
+    tmp_path: Path, writer: Writer, codec: str, jitter_us: int, report_error_us: int
+) -> None:
+    lost = tuple(
+        (at_ms * 1000, length_ms * 1000)
+        for at_ms, length_ms in (
+            (5_000, 40), (8_500, 100), (9_500, 60), (17_000, 300), (21_000, 140), (28_300, 60), (28_400, 60),
+            (33_000, 900), (41_200, 80), (44_900, 180), (53_000, 60), (56_500, 240), (60_400, 100),
+        )
+    )  # fmt: skip
+    clocks = Clocks(sound_lost=lost, jitter_us=jitter_us, report_error_us=report_error_us, sound_ppm=-300)
+    sender, media = recorded(tmp_path, writer, clocks, MINUTE, codec)
+    figures = sender.figures(media)
+    for second in range(0, MINUTE, 10):
+        assert figures.p95_ms(second * S, (second + 10) * S) <= BOUND_MS, second
+    sounds = [pts_us for pts_us, _, _ in packets_in(media, "audio")]
+    assert max(steps(sounds)) <= 41_000, "what is missing is silent"
+    numbers = [number for number in sender.numbers(media, "audio") if number >= 0]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "and what was sent is there"
+
+
+def test_a_network_that_holds_back_sound_alone_for_a_while_costs_none_of_it(tmp_path: Path, writer: Writer) -> None:
+    def network(kind: str, sequence: int, at_us: int) -> tuple[int]:
+        return (100_000 if kind == "audio" and 20 * S <= at_us < 25 * S else 0,)
+
+    sender = Sender(tmp_path / "take", writer, Clocks(report_error_us=10_000), seconds=MINUTE)
+    sender.network = network
+    sender.run()
+    result, media = sender.finished()
+    assert result.verdict is Verdict.GOOD
+    assert sender.figures(media).p95_ms(0, MINUTE * S) <= BOUND_MS
+    assert not sender.facts.gaps
+    numbers = [number for number in sender.numbers(media, "audio") if number >= 0]
+    assert len(numbers) == pytest.approx(MINUTE * 50, abs=10)
+
+
+def test_a_network_that_is_slower_from_now_on_moves_nothing(tmp_path: Path, writer: Writer) -> None:
+    sender = Sender(tmp_path / "take", writer, Clocks(jitter_us=30_000), seconds=MINUTE)
+    sender.network = lambda kind, sequence, at_us: (150_000 if at_us >= 20 * S else 0,)
+    sender.run()
+    result, media = sender.finished()
+    assert (result.verdict, sender.facts.sound_moves) == (Verdict.GOOD, ())
+    assert sender.figures(media).p95_ms(0, MINUTE * S) <= BOUND_MS
+    assert SILENCE not in [payload for _, payload, _ in packets_in(media, "audio")[50:]]
+
+
 def test_bug_20_a_take_of_30_minutes_is_whole_and_in_sync_to_its_end(tmp_path: Path, writer: Writer) -> None:
     """On an injected clock, at ten pictures a second; in real time it is a long test."""
     clocks = Clocks(sound_ppm=100, wall_ppm=20, frame_us=100_000, sound_us=60_000)

@@ -165,3 +165,36 @@ def test_two_reports_that_put_sound_far_from_its_arrival_are_not_believed() -> N
 @pytest.mark.parametrize(("rtp", "stamp"), [(0xFFFFFFFF, ntp(0)), (5, 0), (5, -1)])
 def test_reports_that_say_nothing_are_ignored(rtp: int, stamp: int) -> None:
     assert not Timeline(90_000).sender_report(rtp, stamp, 0)
+
+
+def test_a_report_that_no_other_agrees_with_is_not_believed_and_two_are() -> None:
+    """A wall clock that was set, or sound that was lost, shows in all that follow."""
+    timeline = Timeline(48_000)
+    for second in range(3):
+        timeline.sender_report(48_000 * second, ntp(second * 1_000_000), second * 1_000_000)
+    timeline.sender_report(3 * 48_000, ntp(3_400_000), 3_000_000)
+    assert timeline.sent_us(4 * 48_000, 4_000_000) == pytest.approx((NTP_2026 >> 32) * 1_000_000 + 4_000_000, abs=2)
+    timeline.sender_report(4 * 48_000, ntp(4_000_000), 4_000_000)
+    assert timeline.set_us == -1
+    for second in (5, 6):
+        timeline.sender_report(48_000 * second, ntp(second * 1_000_000 + 400_000), second * 1_000_000)
+    assert timeline.set_us == 5_000_000
+    assert timeline.sent_us(7 * 48_000, 7_000_000) == pytest.approx((NTP_2026 >> 32) * 1_000_000 + 7_400_000, abs=2)
+
+
+def test_what_reports_said_before_a_step_holds_after_it() -> None:
+    """60 ms of sound were lost at 3 s: what is placed as much later is where the reports of before put it."""
+    timeline = started(48_000, rtp=0, arrival_us=0)
+    for second in range(3):
+        timeline.pts_us(48_000 * second, second * 1_000_000)
+        timeline.sender_report(48_000 * second, ntp(second * 1_000_000), second * 1_000_000)
+    before_us = timeline.ahead_of_sender_us(-1)
+    lost = 60 * 48
+    assert timeline.pts_us(3 * 48_000 - lost, 3_000_000) == 2_940_000
+    assert timeline.ahead_us == -60_000
+    timeline.step(60_000, 2_990_000, 60_000)
+    assert timeline.pts_us(4 * 48_000 - lost, 4_000_000) == 4_000_000
+    assert (timeline.ahead_us, timeline.ahead_of_arrival_us) == (0, 0)
+    assert timeline.ahead_of_sender_us(-1) == before_us
+    timeline.sender_report(4 * 48_000 - lost, ntp(4_000_000), 4_000_000)
+    assert timeline.set_us == -1, "the next report agrees with those of before"

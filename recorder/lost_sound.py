@@ -1,0 +1,121 @@
+"""Where a sender lost sound of its own, found by when its packets arrive.
+
+Pure. A browser that is short of time loses pieces of what it captures. Its timestamps go on as if it had not, so
+that from then on all sound arrives later by what was lost, while pictures do not. The next sender report tells how
+much was lost, seconds later, and never where: arrivals do, to the packet. What the network holds back is late in
+both tracks; where it was sound alone, it is soon as early as before, and the step is taken back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+LEAST_US: Final = 20_000
+"""Less than a packet is left to the sender reports, and slewed."""
+OVER_US: Final = 1_000_000
+"""How long all sound must arrive so."""
+AT_END_OVER_US: Final = 300_000
+LEAST_SOUNDS: Final = 10
+LEAST_PICTURES: Final = 5
+EARLIEST: Final = 15
+"""All sound of a second is hardly ever later, by chance, than so many packets of another were: one time in 2^15."""
+KEPT_US: Final = 4_000_000
+MOST_KEPT: Final = 1_000
+UNCLEAR_FOR_US: Final = 5_000_000
+"""What may be the network's, and lasts so long, is from then on how sound and picture arrive."""
+
+
+TAKEN_BACK_WITHIN_US: Final = 10_000_000
+
+
+class Step(NamedTuple):
+    """The sound from `from_us` on, which arrived at `arrival_us`, belongs `later_us` later than was known before."""
+
+    from_us: int
+    later_us: int
+    arrival_us: int
+
+
+class _Heard(NamedTuple):
+    at_us: int
+    ahead_us: int
+    arrival_us: int
+
+
+class LostSound:
+    """Of a take's sound since it was last laid beside the picture. `look` now and then, and once `at_end`.
+
+    `ahead_us` is a track's timeline less the clock of arrivals; for sound, with all the steps that were found.
+    """
+
+    def __init__(self) -> None:
+        self._sounds: deque[_Heard] = deque(maxlen=MOST_KEPT)
+        self._pictures: deque[tuple[int, int]] = deque(maxlen=MOST_KEPT)
+        self._sound_level: int | None = None
+        self._picture_level = 0
+        self._unclear_since_us: int | None = None
+        self._last: Step | None = None
+
+    def heard(self, at_us: int, ahead_us: int, arrival_us: int) -> None:
+        """Sound that the file holds at `at_us`."""
+        self._sounds.append(_Heard(at_us, ahead_us, arrival_us))
+
+    def seen(self, ahead_us: int, arrival_us: int) -> None:
+        """A picture."""
+        self._pictures.append((ahead_us, arrival_us))
+
+    def look(self, *, at_end: bool = False) -> Step | None:
+        """The step that all sound of the last second shows; to be called again for the next."""
+        if not self._sounds:
+            return None
+        now_us = self._sounds[-1].arrival_us
+        since_us = now_us - (AT_END_OVER_US if at_end else OVER_US)
+        sounds = [each.ahead_us for each in self._sounds if each.arrival_us > since_us]
+        pictures = [ahead_us for ahead_us, arrival_us in self._pictures if arrival_us > since_us]
+        self._forget(now_us - KEPT_US)
+        if len(sounds) < LEAST_SOUNDS or len(pictures) < LEAST_PICTURES:
+            return None
+        sound_level, picture_level = max(sounds), max(pictures)
+        if self._sound_level is None:
+            self._sound_level, self._picture_level = sound_level, picture_level
+            return None
+        later_us = self._sound_level - sound_level
+        both_us = self._picture_level - picture_level
+        if abs(both_us) < LEAST_US:
+            self._picture_level, both_us = picture_level, 0
+        if abs(later_us) < LEAST_US:
+            self._sound_level, self._unclear_since_us = sound_level, None
+            return None
+        later_us -= max(0, min(both_us, later_us)) if later_us > 0 else min(0, max(both_us, later_us))
+        if abs(later_us) >= max(LEAST_US, sound_level - sorted(sounds)[-EARLIEST:][0]):
+            return self._step(later_us, (self._sound_level + sound_level) // 2)
+        if self._unclear_since_us is None:
+            self._unclear_since_us = now_us
+        elif now_us - self._unclear_since_us >= UNCLEAR_FOR_US:
+            self._sound_level, self._picture_level, self._unclear_since_us = sound_level, picture_level, None
+        return None
+
+    def _forget(self, before_us: int) -> None:
+        for kept in (self._sounds, self._pictures):
+            while kept and kept[0][-1] < before_us:
+                kept.popleft()
+
+    def _step(self, later_us: int, middle_us: int) -> Step:
+        """After the last sound that was as early as before; or, where it became early again, from the first."""
+        last, early = self._last, [each for each in self._sounds if each.ahead_us > middle_us]
+        if later_us > 0:
+            since = [each for each in self._sounds if not early or each.at_us > early[-1].at_us]
+            self._last = step = Step(since[0].at_us, later_us, since[0].arrival_us)
+        else:
+            step, self._last = Step(early[0].at_us, later_us, early[0].arrival_us), None
+            if (
+                last is not None
+                and abs(last.later_us + later_us) < LEAST_US
+                and step.arrival_us - last.arrival_us <= TAKEN_BACK_WITHIN_US
+            ):
+                step = last._replace(later_us=-last.later_us)
+        for index, each in enumerate(self._sounds):
+            if each.at_us >= step.from_us:
+                self._sounds[index] = each._replace(ahead_us=each.ahead_us + step.later_us)
+        return step
