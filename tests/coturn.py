@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tests.ports import free_ports
+
 SECRET = "north of the greenhouse"
 START_TIMEOUT_S = 10.0
 
@@ -19,7 +21,7 @@ class Coturn:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.port = _two_free_ports()
+        self.port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Coturn:
@@ -81,19 +83,3 @@ class Coturn:
                 return sock.recv(1) == b"\x01"
             except TimeoutError:
                 return False
-
-
-def _two_free_ports() -> int:
-    """The first of two neighbours that are free for UDP and TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    with socket.socket(socket.AF_INET, kind) as next_port:
-                        next_port.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-        return port

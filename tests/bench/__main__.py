@@ -27,7 +27,8 @@ from rich.table import Table
 from tests.bench import janus
 from tests.bench.compare import recorded_frames, recording
 from tests.bench.link import Cable, cable
-from tests.bench.measure import ROOT, free_port, front, load, peak_rss_mib, post, rss_mib, whip_url
+from tests.bench.measure import ROOT, front, load, peak_rss_mib, post, rss_mib, whip_url
+from tests.ports import free_port
 
 LEAST_RATIO = 120.0
 MOST_TO_JANUS = 0.8

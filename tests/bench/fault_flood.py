@@ -14,7 +14,8 @@ from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsP
 from tests.bench.compare import Corrupt, compare, read_log, recording
 from tests.bench.finding import Figure, Finding
 from tests.bench.garbage import Intruder, client_hello
-from tests.bench.measure import cpu_seconds, dropped_by_kernel, free_port, front, post, sending, state, whip_url
+from tests.bench.measure import cpu_seconds, dropped_by_kernel, front, post, sending, state, whip_url
+from tests.ports import free_port
 from tests.recorder.offers import CHROMIUM
 
 HANGING = 20

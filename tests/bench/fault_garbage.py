@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.bench.compare import Corrupt, compare, read_log, recording
 from tests.bench.finding import Figure, Finding
 from tests.bench.garbage import Garbage, Intruder, Pipe
-from tests.bench.measure import free_port, front, post, rss_mib, sending, state, whip_url
+from tests.bench.measure import front, post, rss_mib, sending, state, whip_url
+from tests.ports import free_port
 
 MOST_GROWTH_MIB = 8.0
 STRANGERS = 4

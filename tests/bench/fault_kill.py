@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.bench.compare import Corrupt, recorded_frames, recording, seconds_played
 from tests.bench.finding import Figure, Finding
-from tests.bench.measure import free_port, front, sending, state, until, whip_url
+from tests.bench.measure import front, sending, state, until, whip_url
+from tests.ports import free_port
 
 MOST_LOST_S = 1.5
 SAFE_MS = 1000

@@ -10,7 +10,6 @@ from tests.bench.finding import Figure, Finding
 from tests.bench.measure import (
     cpu_seconds,
     dropped_by_kernel,
-    free_port,
     front,
     post,
     sending,
@@ -18,6 +17,7 @@ from tests.bench.measure import (
     waited_for_cpu_seconds,
     whip_url,
 )
+from tests.ports import free_port
 
 MOST_CPU_MS = 25.0
 

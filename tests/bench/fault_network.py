@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.bench.compare import Compared, Corrupt, Hole, compare, read_log, recording, seconds_played, sidecar
 from tests.bench.finding import Figure, Finding
-from tests.bench.measure import free_port, front, post, sending, whip_url
+from tests.bench.measure import front, post, sending, whip_url
+from tests.ports import free_port
 
 LEAST_SHARE = 0.999
 DELAY_MS = 50

@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.bench.compare import Corrupt, compare, read_log, recorded_frames, recording, seconds_played
 from tests.bench.fault_kill import MOST_LOST_S, SAFE_MS
 from tests.bench.finding import Figure, Finding
-from tests.bench.measure import free_port, front, post, sending, state, until, whip_url
+from tests.bench.measure import front, post, sending, state, until, whip_url
+from tests.ports import free_port
 
 
 def one_worker_dies(folder: Path, workers: int = 3, streams: int = 12, calm_s: float = 5.0) -> Finding:

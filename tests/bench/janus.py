@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.link import Cable
-from tests.bench.measure import call, free_port, until
+from tests.bench.measure import call, until
+from tests.ports import free_port
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 10.0

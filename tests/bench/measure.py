@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -71,14 +70,6 @@ def dropped_by_kernel(pid: int) -> int:
         for line in path.read_text().splitlines()[1:]
     ]
     return sum(int(row[12]) for row in rows if row[9] in inodes)
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

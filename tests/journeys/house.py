@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +22,7 @@ from storage import candidates, invitations, jobs, templates, users
 from storage.database import Database
 from storage.ids import new_id
 from storage.states import Role
+from tests.ports import free_port
 from web import links, passwords
 from web.data_folder import open_folder
 from web.founding import found
@@ -58,25 +57,6 @@ class Invited:
         return f"/i/{self.token}"
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("0.0.0.0", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def free_media_port() -> int:
-    """Free for UDP and for TCP: a recorder wants both. Not one that the kernel gives to whoever asks for any."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(10_000, lowest)
-        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
-        with udp, tcp, contextlib.suppress(OSError):
-            udp.bind(("0.0.0.0", port))
-            tcp.bind(("0.0.0.0", port))
-            return port
-
-
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -97,8 +77,8 @@ class House:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data = folder / "data"
-        self.port = free_port(socket.SOCK_STREAM)
-        self.udp_port = free_media_port()
+        self.port = free_port()
+        self.udp_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self._prefix = list(prefix)

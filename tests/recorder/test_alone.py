@@ -11,7 +11,8 @@ import pytest
 from recorder.messages import TakeId
 from recorder.sidecar import read_result
 from tests.bench.measure import front
-from tests.recorder.test_processes import WHIP, free_port, parts, sending, until
+from tests.ports import free_port
+from tests.recorder.test_processes import WHIP, parts, sending, until
 
 
 @pytest.mark.long

@@ -16,7 +16,8 @@ from recorder.sidecar import read_result
 from recorder.verify import verify
 from tests.bench import measure
 from tests.bench.compare import recorded_frames, seconds_played
-from tests.bench.measure import free_port, front, load, post, state, until, whip_url
+from tests.bench.measure import front, load, post, state, until, whip_url
+from tests.ports import free_port
 
 WHIP = "tests.bench.whip"
 A_SECOND_BYTES = 190_000

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -30,23 +28,10 @@ from recorder.messages import (
     WorkerUnavailable,
 )
 from recorder.pool import Pool, PoolSettings
+from tests.ports import free_ports
 from tests.recorder.offers import CHROMIUM
 
 WORKERS = 3
-
-
-def free_ports(count: int) -> int:
-    """The first of so many in a row that nobody has now, neither for UDP nor for TCP."""
-    while True:
-        with contextlib.ExitStack() as held:
-            first = 0
-            with contextlib.suppress(OSError, OverflowError):
-                for number in range(count):
-                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                        taken = held.enter_context(socket.socket(socket.AF_INET6, kind))
-                        taken.bind(("::", first + number if first else 0))
-                        first = first or taken.getsockname()[1]
-                return first
 
 
 class House:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-import socket
 import ssl
 from dataclasses import dataclass, field
 from email import policy
@@ -13,7 +12,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.journeys.house import free_port
+from tests.ports import free_port
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Received:
 class PostOffice:
     """`start` and `stop` as often as you like, on the same port. Dictionaries hold a reply by address."""
 
-    port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
+    port: int = field(default_factory=free_port)
     at_rcpt: dict[str, str] = field(default_factory=dict)
     at_data: dict[str, str] = field(default_factory=dict)
     smtputf8: bool = True

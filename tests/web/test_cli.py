@@ -12,13 +12,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.ports import free_port
 from web.cli import main
 from web.data_folder import only_server, open_folder
 
@@ -28,21 +29,6 @@ START_TIMEOUT_S = 60.0
 
 def call(*arguments: str, typed: str = "") -> Result:
     return CliRunner().invoke(main, list(arguments), input=typed)
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def free_media_port() -> int:
-    """Free for UDP and for TCP: a recorder wants both."""
-    while True:
-        port = free_port(socket.SOCK_DGRAM)
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("", port))
-            return port
 
 
 @dataclass
@@ -60,7 +46,7 @@ class Running:
 def running(command: str, data: Path, *options: str) -> Iterator[Running]:
     """A server that has said it is running; told to stop at the end, and waited for."""
     arguments = [sys.executable, "-m", "web.cli", command, "--data-dir", str(data), "--port", "0", "--workers", "0"]
-    arguments += ["--udp-port", str(free_media_port()), *options]
+    arguments += ["--udp-port", str(free_port()), *options]
     out, log = data.with_suffix(".out"), data.with_suffix(".log")
     with out.open("w") as stdout, log.open("w") as stderr:
         process = subprocess.Popen(arguments, cwd=ROOT, stdout=stdout, stderr=stderr)

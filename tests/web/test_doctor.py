@@ -15,7 +15,7 @@ from recorder import probe
 from recorder.ice import answer_check, new_credentials
 from recorder.probe import Probe, answers
 from tests.coturn import SECRET, Coturn
-from tests.web.test_cli import free_media_port
+from tests.ports import free_port
 from web.cli import main
 from web.data_folder import open_folder
 
@@ -37,7 +37,7 @@ def said(result: Result, what: str) -> str:
 
 
 def test_before_the_server_runs_its_ports_and_candidates_are_tried(tmp_path: Path) -> None:
-    port = free_media_port()
+    port = free_port()
     result = doctor(tmp_path / "data", port, addresses='["127.0.0.1", "localhost"]')
     assert result.exit_code == 0, result.output
     assert said(result, f"port {port}") == "ok"
@@ -65,7 +65,7 @@ def test_an_address_that_does_not_lead_here_is_told_from_one_that_is_not_ours(
         return False
 
     monkeypatch.setattr(probe, "answers", nobody)
-    port = free_media_port()
+    port = free_port()
     result = doctor(tmp_path / "data", port, addresses=f'["{OUTSIDE}"]')
     assert result.exit_code == 0
     assert said(result, f"{OUTSIDE}:{port} by TCP") == "unsure"
@@ -75,7 +75,7 @@ def test_an_address_that_does_not_lead_here_is_told_from_one_that_is_not_ours(
 
 
 def test_a_turn_server_that_knows_us_and_one_that_does_not(tmp_path: Path) -> None:
-    port = free_media_port()
+    port = free_port()
     with Coturn(tmp_path / "coturn") as coturn:
         for secret, code, word in ((SECRET, 0, "ok"), ("another", 1, "failed")):
             server = f'{{ urls = ["turn:127.0.0.1:{coturn.port}?transport=tcp"], secret = "{secret}" }}'

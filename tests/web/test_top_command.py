@@ -14,7 +14,8 @@ from recorder.control import MOST_ONLOOKERS, folder_alias, socket_path
 from recorder.lines import decode, encode
 from recorder.messages import Counters, Refused, Stats, Stop, TakeId
 from recorder.seeing import LoopLag
-from tests.bench.measure import free_port, front, post, until
+from tests.bench.measure import front, post, until
+from tests.ports import free_port
 from tests.recorder.test_processes import A_SECOND_BYTES, WHIP, grown, parts, sending
 from web.cli import main
 from web.top_command import ask, tables
