@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-WAKE_S = 0.100
-"""A recorder has no latency budget, and the caches are cold after each sleep: 50 ms cost a fifth less than 10 ms, and
-100 ms a fifteenth less than that. Feedback goes out as often."""
+WAKE_S = 0.200
+"""A recorder has no latency budget, and the caches are cold after each sleep: 50 ms cost a fifth less than 10 ms,
+100 ms a fifteenth less than that, and 200 ms an eighth less again. Feedback goes out as often; browsers send theirs to
+each other every 50 to 250 ms."""
 WAKE_NEEDY_S = 0.010
 """While packets are missing, and the least that a full socket shortens a pause to."""
 MOST_ROOM_USED = 1 / 8

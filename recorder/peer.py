@@ -33,10 +33,10 @@ NO_MEDIA_US = 120_000_000
 """Connectivity checks alone keep a place for this long."""
 MOST_RESTARTS = 20
 REPORT_EVERY_MS = 1_000
-PACKETS_A_TICK = 300
+PACKETS_A_TICK = 600
 MOST_PACKETS_AT_ONCE = 2_000
 """What a stall of a second, on either side, lets arrive together."""
-BITS_A_PACKET_AND_TICK = 20_000
+BITS_A_PACKET_AND_TICK = 10_000
 """Of the agreed bitrate: four times as many packets as it needs, where that is more than PACKETS_A_TICK."""
 KEY_ASK_EVERY_MS = 300
 """Chromium ignores a second request within 300 ms."""
@@ -284,7 +284,7 @@ class Peer:
         self._send_control(rtcp.pli(self._ssrc, track.ssrc))
 
     def tick(self, now_us: int) -> None:
-        """Every 100 ms: feedback out, losses given up, the state judged."""
+        """Every 200 ms, or 100 while packets are missing: feedback out, losses given up, the state judged."""
         now_ms = now_us // 1000
         self._packets_left = min(self._packets_left + self._packets_a_tick, MOST_PACKETS_AT_ONCE)
         self.reach.tick()

@@ -17,7 +17,7 @@ from recorder.udp import MediaHandler
 log = logging.getLogger(__name__)
 
 MOST_ROUTES = 8
-CHECKS_A_TICK = 20
+CHECKS_A_TICK = 40
 GENERATIONS = 2
 """Until the browser has our answer to a restart, it checks with the credentials of before."""
 GRACE_US = 3_000_000
@@ -123,7 +123,7 @@ class Reach:
             self.route.send(datagram)
 
     def tick(self) -> None:
-        """Every 100 ms: as many checks are looked at again."""
+        """Every 200 ms at least: as many checks are looked at again."""
         self._checks_left = CHECKS_A_TICK
 
     def outdated(self, now_us: int) -> list[str]:

@@ -254,8 +254,13 @@ class Roster:
         else:
             self.udp.wake_every_s = self.udp.pace.pause_s(self.udp.room)
 
+    @property
+    def hurried(self) -> bool:
+        """Someone connects, or waits for a packet that is missing."""
+        return bool(self.needy or self._connecting or self._unreached)
+
     def tick(self, now_us: int) -> None:
-        """Every 100 ms: feedback of all peers, their states judged."""
+        """Every 200 ms, or 100 while `hurried`: feedback of all peers, their states judged."""
         connecting = unreached = False
         for peer in list(self.peers.values()):
             try:

@@ -108,7 +108,7 @@ class TcpPort:
             self._turn.cancel()
 
     def tick(self, now_us: int) -> None:
-        """Every 100 ms: who may be read again, and whose time is over."""
+        """Every 200 ms at least: who may be read again, and whose time is over."""
         for connection in list(self._connections):
             try:
                 connection.tick(now_us)

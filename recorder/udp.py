@@ -41,7 +41,7 @@ SMALLEST_DATAGRAM_BYTES = 2
 NAME_BYTES = 32
 CONTROL_BYTES = 128
 ABOUT_BYTES = CONTROL_BYTES + NAME_BYTES
-RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
 KERNEL_BYTES_A_DATAGRAM = 2304
 """What one of a usual size takes of the receive buffer, of which the kernel gives twice what it says."""
 BATCHES_A_TURN = 8

@@ -63,7 +63,7 @@ __all__ = ["Worker", "WorkerSettings"]
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.1
+TICK_S, TICK_HURRIED_S = 0.2, 0.1
 """For peers, and for takes that record; each wake-up costs as much as ten packets, so there are few."""
 TAKE_TICK_S = 0.02
 """While a take is about to start or to end."""
@@ -231,8 +231,8 @@ class Worker:
 
     async def _tick(self) -> None:
         while True:
-            due_s = self._loop.time() + TICK_S
-            await asyncio.sleep(TICK_S)
+            due_s = self._loop.time() + (wait_s := TICK_HURRIED_S if self.roster.hurried else TICK_S)
+            await asyncio.sleep(wait_s)
             self._lag.note(due_s, self._loop.time())
             self.udp.turn()  # so that the feedback is of now
             try:
