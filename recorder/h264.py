@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from recorder.frames import FRAME_LIMIT_BYTES, Frame, Payload
+from recorder.frames import FRAME_LIMIT_BYTES, Frame, Payload, new_tuple
 from recorder.h264_sets import START_CODE, ParameterSets
 
 _NAL_IDR: Final = 5
@@ -245,4 +245,4 @@ class H264:
         if sets_arrived and whole:
             self._sets_new = False
             return Frame(self._sets.annex_b + b"".join(parts), False, self.width, self.height, True)
-        return Frame(b"".join(parts), False, self.width, self.height, whole)
+        return new_tuple(Frame, (b"".join(parts), False, self.width, self.height, whole))

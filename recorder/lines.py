@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,10 +20,10 @@ class MessageMalformed(RecorderError):
 
 def encode(message: Message, call_id: int | None = None) -> bytes:
     """One line of JSON with its newline; `call_id` joins a reply to its call."""
-    body: dict[str, Any] = {"type": type(message).__name__, "fields": asdict(message)}
-    if call_id is not None:
-        body["id"] = call_id
-    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    kind = type(message).__name__
+    fields = _ADAPTERS[kind].dump_json(message)
+    last = b"" if call_id is None else b',"id":%d' % call_id
+    return b'{"type":"%s","fields":%s%s}\n' % (kind.encode(), fields, last)
 
 
 def decode(line: bytes) -> tuple[Message, int | None]:

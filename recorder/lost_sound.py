@@ -13,19 +13,14 @@ from typing import Final, NamedTuple
 
 LEAST_US: Final = 20_000
 """Less than a packet is left to the sender reports, and slewed."""
-OVER_US: Final = 1_000_000
-"""How long all sound must arrive so."""
-AT_END_OVER_US: Final = 300_000
 LEAST_SOUNDS: Final = 10
 LEAST_PICTURES: Final = 5
 EARLIEST: Final = 15
 """All sound of a second is hardly ever later, by chance, than so many packets of another were: one time in 2^15."""
-KEPT_US: Final = 4_000_000
-MOST_KEPT: Final = 1_000
+SECONDS_KEPT: Final = 6
+MOST_IN_A_SECOND: Final = 500
 UNCLEAR_FOR_US: Final = 5_000_000
 """What may be the network's, and lasts so long, is from then on how sound and picture arrive."""
-
-
 TAKEN_BACK_WITHIN_US: Final = 10_000_000
 
 
@@ -37,21 +32,19 @@ class Step(NamedTuple):
     arrival_us: int
 
 
-class _Heard(NamedTuple):
-    at_us: int
-    ahead_us: int
-    arrival_us: int
+_Sound = tuple[int, int, int]  # where the file holds it, how far it was ahead, its arrival
 
 
 class LostSound:
-    """Of a take's sound since it was last laid beside the picture. `look` now and then, and once `at_end`.
+    """Of a take's sound since it was last laid beside the picture. `look` each second, and once `at_end`.
 
     `ahead_us` is a track's timeline less the clock of arrivals; for sound, with all the steps that were found.
     """
 
     def __init__(self) -> None:
-        self._sounds: deque[_Heard] = deque(maxlen=MOST_KEPT)
-        self._pictures: deque[tuple[int, int]] = deque(maxlen=MOST_KEPT)
+        self._sounds: deque[_Sound] = deque(maxlen=MOST_IN_A_SECOND)
+        self._pictures: deque[int] = deque(maxlen=MOST_IN_A_SECOND)
+        self._before: deque[list[_Sound]] = deque(maxlen=SECONDS_KEPT)
         self._sound_level: int | None = None
         self._picture_level = 0
         self._unclear_since_us: int | None = None
@@ -59,24 +52,34 @@ class LostSound:
 
     def heard(self, at_us: int, ahead_us: int, arrival_us: int) -> None:
         """Sound that the file holds at `at_us`."""
-        self._sounds.append(_Heard(at_us, ahead_us, arrival_us))
+        self._sounds.append((at_us, ahead_us, arrival_us))
 
-    def seen(self, ahead_us: int, arrival_us: int) -> None:
+    def seen(self, ahead_us: int) -> None:
         """A picture."""
-        self._pictures.append((ahead_us, arrival_us))
+        self._pictures.append(ahead_us)
 
     def look(self, *, at_end: bool = False) -> Step | None:
-        """The step that all sound of the last second shows; to be called again for the next."""
-        if not self._sounds:
+        """The step that all sound since the last look shows; to be called again for the next."""
+        if at_end:
+            self._only_the_last()
+        if len(self._sounds) < LEAST_SOUNDS or len(self._pictures) < LEAST_PICTURES:
             return None
-        now_us = self._sounds[-1].arrival_us
-        since_us = now_us - (AT_END_OVER_US if at_end else OVER_US)
-        sounds = [each.ahead_us for each in self._sounds if each.arrival_us > since_us]
-        pictures = [ahead_us for ahead_us, arrival_us in self._pictures if arrival_us > since_us]
-        self._forget(now_us - KEPT_US)
-        if len(sounds) < LEAST_SOUNDS or len(pictures) < LEAST_PICTURES:
-            return None
-        sound_level, picture_level = max(sounds), max(pictures)
+        sounds, pictures = list(self._sounds), max(self._pictures)
+        self._sounds.clear()
+        self._pictures.clear()
+        self._before.append(sounds)
+        ahead = [ahead_us for _, ahead_us, _ in sounds]
+        return self._judge(ahead, pictures, sounds[-1][2])
+
+    def _only_the_last(self) -> None:
+        """What was lost since the last look shows in the last packets alone."""
+        if len(self._sounds) > EARLIEST:
+            sounds = list(self._sounds)
+            self._before.append(sounds[:-EARLIEST])
+            self._sounds = deque(sounds[-EARLIEST:])
+
+    def _judge(self, sounds: list[int], picture_level: int, now_us: int) -> Step | None:
+        sound_level = max(sounds)
         if self._sound_level is None:
             self._sound_level, self._picture_level = sound_level, picture_level
             return None
@@ -96,26 +99,24 @@ class LostSound:
             self._sound_level, self._picture_level, self._unclear_since_us = sound_level, picture_level, None
         return None
 
-    def _forget(self, before_us: int) -> None:
-        for kept in (self._sounds, self._pictures):
-            while kept and kept[0][-1] < before_us:
-                kept.popleft()
-
     def _step(self, later_us: int, middle_us: int) -> Step:
         """After the last sound that was as early as before; or, where it became early again, from the first."""
-        last, early = self._last, [each for each in self._sounds if each.ahead_us > middle_us]
+        sounds = [each for second in self._before for each in second]
+        last, early = self._last, [each for each in sounds if each[1] > middle_us]
         if later_us > 0:
-            since = [each for each in self._sounds if not early or each.at_us > early[-1].at_us]
-            self._last = step = Step(since[0].at_us, later_us, since[0].arrival_us)
+            at_us, _, arrival_us = next(each for each in sounds if not early or each[0] > early[-1][0])
+            self._last = step = Step(at_us, later_us, arrival_us)
         else:
-            step, self._last = Step(early[0].at_us, later_us, early[0].arrival_us), None
+            step, self._last = Step(early[0][0], later_us, early[0][2]), None
             if (
                 last is not None
                 and abs(last.later_us + later_us) < LEAST_US
                 and step.arrival_us - last.arrival_us <= TAKEN_BACK_WITHIN_US
             ):
                 step = last._replace(later_us=-last.later_us)
-        for index, each in enumerate(self._sounds):
-            if each.at_us >= step.from_us:
-                self._sounds[index] = each._replace(ahead_us=each.ahead_us + step.later_us)
+        for second in self._before:
+            second[:] = [
+                (at_us, ahead_us + step.later_us if at_us >= step.from_us else ahead_us, arrival_us)
+                for at_us, ahead_us, arrival_us in second
+            ]
         return step

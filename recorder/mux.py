@@ -120,16 +120,15 @@ class Mux:
         if not self._putting and (not key or self._close is not None):
             self.dropped += 1
             return
-        self._putting = self._fits(1, pts_us, VIDEO_FRAMES_A_SECOND)
-        if self._putting:
-            self._put(payload, pts_us, 2 if key else 1, width, height)
+        self._putting = self._put(1, VIDEO_FRAMES_A_SECOND, (payload, pts_us, 2 if key else 1, width, height))
 
     def audio(self, payload: bytes, pts_us: int) -> None:
         """An Opus packet, also before the first frame of video."""
-        if self._fits(0, pts_us, AUDIO_PACKETS_A_SECOND):
-            self._put(payload, pts_us, 0, 0, 0)
+        self._put(0, AUDIO_PACKETS_A_SECOND, (payload, pts_us, 0, 0, 0))
 
-    def _fits(self, track: int, pts_us: int, limit: int) -> bool:
+    def _put(self, track: int, limit: int, frame: tuple[bytes, int, int, int, int]) -> bool:
+        """False if it is too many for its second."""
+        pts_us = frame[1]
         second = pts_us // 1_000_000
         if second > self._seconds[track]:
             self._seconds[track] = second
@@ -139,13 +138,10 @@ class Mux:
             self.crowded += 1
             return False
         self._counts[track] += 1
-        return True
-
-    def _put(self, payload: bytes, pts_us: int, kind: int, width: int, height: int) -> None:
         if self.fault is not None or self._close is not None or pts_us < 0:
             self.dropped += 1
-            return
-        size = self.size_bytes + len(payload)
+            return True
+        size = self.size_bytes + len(frame[0])
         if size > self.order.max_bytes:
             self.fail(MuxFault.TOO_LARGE, f"{self.order.max_bytes} bytes")
         elif size - self._taken_bytes > PENDING_LIMIT_BYTES or len(self._pending) >= PENDING_LIMIT_FRAMES:
@@ -155,9 +151,10 @@ class Mux:
             self.fail(fault, f"{len(self._pending)} frames, {size - self._taken_bytes} bytes in {waits_s:.1f} s")
         else:
             self.size_bytes = size
-            self._pending.append((payload, pts_us, kind, width, height))
-            return
+            self._pending.append(frame)
+            return True
         self.dropped += 1
+        return True
 
     def note(self, facts: dict[str, Any]) -> None:
         """These are in the journal soon, for a recovery: what the media itself does not tell. The last ones count."""

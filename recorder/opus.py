@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from recorder.frames import Frame, Payload
+from recorder.frames import Frame, Payload, new_tuple
 
 SILENCE: Final = b"\xf8\xff\xfe"
 """20 ms of Opus silence (CELT, fullband, one frame)."""
@@ -30,7 +30,7 @@ class Opus:
     def push(self, payload: Payload, sequence: int, marker: bool) -> Frame | None:
         if not payload:
             return None
-        return Frame(payload if type(payload) is bytes else bytes(payload), True, 0, 0, True)
+        return new_tuple(Frame, (payload if type(payload) is bytes else bytes(payload), True, 0, 0, True))
 
 
 # Frame lengths by the TOC octet's configuration number (RFC 6716 §3.1, table 2).

@@ -22,7 +22,7 @@ from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
 FRAME_US = 33_333
-SHORTEST_GAP_MS = 100
+SHORTEST_GAP_US = 100_000
 LONG_GAP_US = 1_000_000
 
 
@@ -58,7 +58,8 @@ class Placing:
         """Where the file ends when the clock does. The file has the sound's clock, and pictures follow it: a slow one,
         or one that lost sound on the way, is behind ours, and what comes in that much later is of after the end."""
         video = self._source.video
-        return self._clock.end_us + (min(0, video.timeline.slew_us) if video is not None else 0)
+        slew_us = video.timeline.slew_us if video is not None else 0
+        return self._clock.end_us + slew_us if slew_us < 0 else self._clock.end_us
 
     def restarted(self, kind: str) -> None:
         """The timestamps of this track begin anew with its next frame."""
@@ -97,7 +98,8 @@ class Placing:
         The first frame after an outage, of either track, ends it; one that was held for a lost packet is of before.
         """
         clock = self._clock
-        if clock.outage_began_us is not None and arrival_us > clock.outage_began_us:
+        began_us = clock.outage_began_us
+        if began_us is not None and arrival_us > began_us:
             file_end_us = max(self._last_pts_us.values())
             cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
             self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
@@ -169,14 +171,15 @@ class Placing:
             track.timeline.start(rtp, arrival_us, max(self._beside_sound(rtp, arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
-        self._lost_sound.seen(track.timeline.ahead_us, arrival_us)
+        self._lost_sound.seen(media_us - track.timeline.slew_us - arrival_us)
         if arrival_us >= self.lips.next_look_us:
             self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
         pts_us = self._place(media_us, FRAME_US, arrival_us)
         if pts_us >= self.end_us:
             return
-        self.watch_pause(pts_us)
+        if pts_us - self._last_pts_us["video"] >= SHORTEST_GAP_US:
+            self.watch_pause(pts_us)
         self._last_pts_us["video"] = pts_us
         self.frames += 1
         self._mux.video(frame.payload, pts_us, frame.key, frame.width, frame.height)
@@ -184,7 +187,7 @@ class Placing:
     def watch_pause(self, until_us: int) -> None:
         """Notes a gap since the last picture. A camera in the dark pauses too: a short one needs a loss."""
         last = self._last_pts_us["video"]
-        if last >= 0 and until_us - last >= SHORTEST_GAP_MS * 1000:
+        if last >= 0 and until_us - last >= SHORTEST_GAP_US:
             lost = self._notes.counts(self._source)["video"].lost
             if until_us - last > LONG_GAP_US or lost > self._lost_at_gap:
                 self._notes.gap("video", last, until_us - last, False)
@@ -197,8 +200,9 @@ class Placing:
             self._restarted.discard("audio")
             self._begin_sound(timeline, rtp, arrival_us)
             sound.started = True
-        pts_us = self._place(timeline.pts_us(rtp, arrival_us), SILENCE_US, arrival_us)
-        if pts_us < 0 or pts_us >= self.end_us or sound.is_covered(pts_us):
+        media_us = timeline.pts_us(rtp, arrival_us)
+        pts_us = self._place(media_us, SILENCE_US, arrival_us)
+        if pts_us < 0 or pts_us >= self.end_us or (sound.overlaps and sound.is_covered(pts_us)):
             return
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)
@@ -206,7 +210,7 @@ class Placing:
         if self.lips.from_us is None:
             self.lips.from_us = pts_us
         self._last_pts_us["audio"] = pts_us
-        self._lost_sound.heard(pts_us, timeline.ahead_us + self.lips.stepped_us, arrival_us)
+        self._lost_sound.heard(pts_us, media_us + self.lips.stepped_us - arrival_us, arrival_us)
 
     def _begin_sound(self, timeline: Timeline, rtp: int, arrival_us: int) -> None:
         """Lays the sound that begins with this packet beside the picture, if there is one."""
@@ -242,7 +246,7 @@ class Placing:
         """The sender lost sound: silence takes its place, by `finish` where it was lost, and here for what follows."""
         skipped_us = self.lips.step(step)
         timeline.step(step.later_us, step.arrival_us, skipped_us)
-        if step.later_us >= SHORTEST_GAP_MS * 1000:
+        if step.later_us >= SHORTEST_GAP_US:
             self._notes.gap("audio", step.from_us, step.later_us, True)
         elif step.later_us < 0:
             self._notes.no_gap("audio", step.from_us)
@@ -256,5 +260,5 @@ class Placing:
         """Silence up to `until_us`, where sound is missing."""
         at_us = self.sound.end_us
         missing_us = self.sound.fill(self._mux, until_us)
-        if missing_us >= SHORTEST_GAP_MS * 1000 and self._last_pts_us["audio"] >= 0:
+        if missing_us >= SHORTEST_GAP_US and self._last_pts_us["audio"] >= 0:
             self._notes.gap("audio", at_us, missing_us, True)

@@ -24,10 +24,8 @@ class TakeSound:
 
     def is_covered(self, pts_us: int) -> bool:
         """Whether a new segment's sound lies within what the last one filled."""
-        if self.overlaps and pts_us < self.end_us:
-            return True
-        self.overlaps = False
-        return False
+        self.overlaps = self.overlaps and pts_us < self.end_us
+        return self.overlaps
 
     def write(self, mux: Mux, payload: bytes, pts_us: int, level: int) -> None:
         self.end_us = pts_us + opus_duration_us(payload)

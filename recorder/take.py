@@ -45,7 +45,7 @@ PROGRESS_EVERY_US = 1_000_000
 
 
 class Take:
-    """Made when armed. `tick` is called a few times in 100 ms; `ended` once, when the `.part` may be finished.
+    """Made when armed. `tick` is called often, and when its moment is due; `ended` once, when `.part` may be finished.
 
     `peer_id` names the peer that feeds it, or that is to go on with it; `source` feeds it now.
     """
@@ -75,6 +75,7 @@ class Take:
         self._next_progress_us = 0
         self._clock = ChargedClock(order.limit_ms)
         self._placing: Placing | None = None
+        self._records: Placing | None = None  # the same, until its end
         self._notes = TakeNotes(source)
 
     @property
@@ -190,20 +191,20 @@ class Take:
     # Frames.
 
     def video_frame(self, frame: Frame, rtp: int, arrival_us: int) -> None:
-        if self.phase is Phase.COUNTDOWN:
+        if self._records is not None:
+            self._records.video(frame, rtp, arrival_us)
+        elif self.phase is Phase.COUNTDOWN:
             self._prelude.picture(frame, rtp, arrival_us)
             if arrival_us >= self._go_us and self._prelude.fits:
                 self._start(arrival_us)
-        elif self.phase is not Phase.DONE and self._placing is not None:
-            self._placing.video(frame, rtp, arrival_us)
 
     def audio_frame(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
-        if self.phase is Phase.COUNTDOWN:
+        if self._records is not None:
+            self._records.audio(frame, rtp, arrival_us, level)
+        elif self.phase is Phase.COUNTDOWN:
             self._prelude.sound(frame, rtp, arrival_us, level)
             if self.source.video is None and arrival_us >= self._go_us:
                 self._start(arrival_us)
-        elif self.phase is not Phase.DONE and self._placing is not None:
-            self._placing.audio(frame, rtp, arrival_us, level)
 
     def track_restarted(self, kind: str) -> None:
         if self._placing is not None:
@@ -213,8 +214,7 @@ class Take:
 
     def _start(self, now_us: int) -> None:
         """Zero is past and a key frame (or, without a camera, sound) is here."""
-        order = self.order
-        video = self.source.video
+        order, video = self.order, self.source.video
         kept, sound = self._prelude.pictures, self._prelude.sounds
         self._prelude = Prelude(self._go_us)
         start_us = kept[0][2] if video is not None else sound[-1][2]
@@ -235,7 +235,9 @@ class Take:
                 limit_ms=order.limit_ms,
             ),
         )
-        placing = self._placing = Placing(self.source, self._clock, self._notes, mux, self._outage_ended)
+        placing = self._placing = self._records = Placing(
+            self.source, self._clock, self._notes, mux, self._outage_ended
+        )
         self._notes.segment(0, self.source)
         if video is not None:
             video.timeline.start(kept[0][1], kept[0][2])
@@ -300,6 +302,7 @@ class Take:
                 self._placing.fill(self._placing.end_us)
         self._notes.leave(self.source)
         self.phase = Phase.DONE
+        self._records = None
         self._ended(self)
 
     def figures(self, now_us: int) -> dict[str, int | str]:

@@ -40,29 +40,32 @@ class _Report(NamedTuple):
 class _Quickest:
     """How far a track's timeline is ahead of its arrivals, by the quickest packet of the last five to ten seconds."""
 
-    __slots__ = ("_ahead_us", "_before_us", "_since_us")
+    __slots__ = ("_before_us", "_since_us", "quickest_us", "until_us")
 
     def __init__(self) -> None:
         self._since_us = -1
-        self._ahead_us = 0
+        self.until_us = -1
+        self.quickest_us = -1 << 62
         self._before_us: int | None = None
 
     def note(self, ahead_us: int, arrival_us: int) -> None:
-        if self._since_us < 0 or arrival_us - self._since_us >= QUICKEST_OVER_US:
-            self._before_us = self._ahead_us if self._since_us >= 0 else None
+        """For nothing unless this is the quickest, `quickest_us`, or the time is over, `until_us`."""
+        if self._since_us < 0 or arrival_us >= self.until_us:
+            self._before_us = self.quickest_us if self._since_us >= 0 else None
             self._since_us = arrival_us
-            self._ahead_us = ahead_us
-        elif ahead_us > self._ahead_us:
-            self._ahead_us = ahead_us
+            self.until_us = arrival_us + QUICKEST_OVER_US
+            self.quickest_us = ahead_us
+        elif ahead_us > self.quickest_us:
+            self.quickest_us = ahead_us
 
     def shift(self, by_us: int) -> None:
-        self._ahead_us += by_us
+        self.quickest_us += by_us
         if self._before_us is not None:
             self._before_us += by_us
 
     @property
     def ahead_us(self) -> int:
-        return self._ahead_us if self._before_us is None else max(self._ahead_us, self._before_us)
+        return self.quickest_us if self._before_us is None else max(self.quickest_us, self._before_us)
 
     @property
     def empty(self) -> bool:
@@ -189,18 +192,20 @@ class Timeline:
         """
         if not self.started:
             raise RuntimeError("the timeline was not started")
-        step_us = (rtp - self._last_rtp) * 1_000_000 // self._rate
-        arrival_step_us = arrival_us - self._last_arrival
+        rate = self._rate
+        step_us = (rtp - self._last_rtp) * 1_000_000 // rate
+        raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // rate
+        by_arrival_us = self._start_us + arrival_us - self._start_arrival
+        leaps = not 0 <= step_us <= SMOOTH_US and abs(step_us - (arrival_us - self._last_arrival)) > JUMP_US
         self._last_rtp = rtp
         self._last_arrival = arrival_us
-        raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
-        by_arrival_us = self._by_arrival(arrival_us)
-        leaps = not 0 <= step_us <= SMOOTH_US and abs(step_us - arrival_step_us) > JUMP_US
         if leaps or raw_us - by_arrival_us > JUMP_US:
             self.jumps += 1
             raw_us = by_arrival_us
             self._anchor_at(rtp, raw_us)
-        self._quickest.note(raw_us - arrival_us, arrival_us)
+        ahead_us, quickest = raw_us - arrival_us, self._quickest
+        if ahead_us > quickest.quickest_us or arrival_us >= quickest.until_us:
+            quickest.note(ahead_us, arrival_us)
         if self.slew_us != self._slew_to_us:
             most_us = max(0, raw_us - self._last_raw) // SLEW_SHARE
             self.slew_us += max(-most_us, min(self._slew_to_us - self.slew_us, most_us))

@@ -5,7 +5,7 @@ Pure and on the hot path; hostile bytes break a frame, which is counted.
 
 from __future__ import annotations
 
-from recorder.frames import FRAME_LIMIT_BYTES, PIXELS_LIMIT, Frame, Payload
+from recorder.frames import FRAME_LIMIT_BYTES, PIXELS_LIMIT, Frame, Payload, new_tuple
 
 
 class Vp8:
@@ -132,7 +132,7 @@ class Vp8:
 
     def _complete(self, payload: bytes) -> Frame | None:
         if payload[0] & 1:  # P bit: not a key frame (RFC 6386 §9.1)
-            return Frame(payload, False, self.width, self.height, not self.needs_key)
+            return new_tuple(Frame, (payload, False, self.width, self.height, not self.needs_key))
         if len(payload) < 10 or payload[3:6] != b"\x9d\x01\x2a":
             return self._malformed()
         width = (payload[6] | payload[7] << 8) & 0x3FFF

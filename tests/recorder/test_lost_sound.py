@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.lost_sound import MOST_KEPT, LostSound, Step
+from recorder.lost_sound import MOST_IN_A_SECOND, SECONDS_KEPT, LostSound, Step
 
 S = 1_000_000
 SOUND_US = 20_000
@@ -32,7 +32,7 @@ class Arrivals:
             self.lost.heard(at_us, self._later_us - late_us, at_us + late_us)
             while next_us <= at_us:
                 late_us = self._picture(next_us)
-                self.lost.seen(-late_us, next_us + late_us)
+                self.lost.seen(-late_us)
                 next_us += PICTURE_US
             if at_us % S == 0:
                 step = self.lost.look()
@@ -59,7 +59,7 @@ def test_a_loss_is_found_within_two_seconds_and_to_the_packet(late_us: int) -> N
 def test_a_loss_under_100_ms_of_jitter_is_found_where_it_is() -> None:
     (step,) = Arrivals(from_on(10, 80_000, 100_000), from_on(0, 0, 100_000)).found(20)
     assert step.from_us == pytest.approx(10 * S, abs=100_000)
-    assert step.later_us == pytest.approx(80_000, abs=10_000)
+    assert step.later_us == pytest.approx(80_000, abs=20_000), "the earliest of 50 packets may be so late"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -103,7 +103,7 @@ def test_a_loss_just_before_the_end_is_found_at_the_end() -> None:
 
 def test_without_pictures_to_hold_it_against_nothing_is_found() -> None:
     arrivals = Arrivals(from_on(10, 60_000))
-    arrivals.lost.seen = lambda ahead_us, arrival_us: None  # type: ignore[method-assign]
+    arrivals.lost.seen = lambda ahead_us: None  # type: ignore[method-assign]
     assert arrivals.found(20) == []
 
 
@@ -119,7 +119,8 @@ def test_whatever_arrives_a_step_is_of_sound_that_was_heard_and_memory_is_bounde
                 places.add(len(places))
                 lost.heard(len(places) - 1, ahead_us, now_us)
             else:
-                lost.seen(ahead_us, now_us)
+                lost.seen(ahead_us)
         step = lost.look()
         assert step is None or (step.from_us in places and step.later_us)
-    assert max(len(lost._sounds), len(lost._pictures)) <= MOST_KEPT
+        assert max(map(len, (lost._sounds, lost._pictures, *lost._before))) <= MOST_IN_A_SECOND
+    assert len(lost._before) <= SECONDS_KEPT

@@ -203,9 +203,9 @@ def test_sound_lies_beside_the_picture_after_the_joint_however_late_its_key_fram
     assert mux is not None
     put = mux._put
 
-    def note(payload: bytes, pts_us: int, kind: int, width: int, height: int) -> None:
-        placed["video" if kind else "audio"].append(pts_us)
-        put(payload, pts_us, kind, width, height)
+    def note(track: int, limit: int, frame: tuple[bytes, int, int, int, int]) -> bool:
+        placed["video" if track else "audio"].append(frame[1])
+        return put(track, limit, frame)
 
     type(mux)._put, restore = (lambda self, *given: note(*given)), type(mux)._put  # type: ignore[method-assign, assignment]
     try:
