@@ -11,7 +11,7 @@ import random
 import socket
 from pathlib import Path
 
-LOWEST = 10_000
+LOWEST, HIGHEST = 10_000, 60_000
 
 
 def free_port() -> int:
@@ -20,7 +20,8 @@ def free_port() -> int:
 
 def free_ports(count: int) -> int:
     """The first of so many in sequence."""
-    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    given_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    end = given_from if given_from > LOWEST + 1_000 else HIGHEST
     while True:
         first = random.SystemRandom().randrange(LOWEST, end - count)
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):

@@ -51,7 +51,7 @@ def house(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     codecs = getattr(request, "param", ("h264", "vp8"))
     found = House(tmp_path / "house", codecs=codecs)
     yield found
-    found.stop()
+    found.end()
 
 
 @pytest.fixture

@@ -135,6 +135,16 @@ class House:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def end(self) -> None:
+        """All of it at once, when a test is over."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+        for pid in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not self.workers(), 10, "the workers are gone")
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

@@ -140,4 +140,4 @@ def test_a_bottleneck_of_the_kernels_is_backed_off_from_too(
         backs_off(house, Candidate(inside, house, invited), TrafficControl(network, house.udp_port))
     finally:
         inside.close()
-        house.stop()
+        house.end()

@@ -32,5 +32,5 @@ def test_a_browser_without_flags_reaches_one_of_the_advertised_addresses(tmp_pat
             candidate.plays(candidate.at("playback").locator("video"))
             browser.close()
     finally:
-        house.stop()
+        house.end()
     assert house.rows("SELECT duration_ms FROM takes WHERE state = 'kept'")[0]["duration_ms"] > 2800

@@ -22,7 +22,7 @@ def open_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.settle_in()
     house.start()
     yield house
-    house.stop()
+    house.end()
 
 
 @pytest.fixture
