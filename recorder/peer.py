@@ -33,11 +33,11 @@ NO_MEDIA_US = 120_000_000
 """Connectivity checks alone keep a place for this long."""
 MOST_RESTARTS = 20
 REPORT_EVERY_MS = 1_000
-PACKETS_A_TICK = 600
+PACKETS_A_REFILL = 600
 MOST_PACKETS_AT_ONCE = 2_000
 """What a stall of a second, on either side, lets arrive together."""
-BITS_A_PACKET_AND_TICK = 10_000
-"""Of the agreed bitrate: four times as many packets as it needs, where that is more than PACKETS_A_TICK."""
+BITS_A_PACKET_AND_REFILL = 10_000
+"""Of the agreed bitrate: four times as many packets as it needs, where that is more than PACKETS_A_REFILL."""
 KEY_ASK_EVERY_MS = 300
 """Chromium ignores a second request within 300 ms."""
 
@@ -52,8 +52,7 @@ class Peer:
         self.offer = offer
         self.born_us = time.monotonic_ns() // 1000
         self.reach = Reach(credentials, offer.ufrag, home.routes, self, self.media, self.born_us)
-        self.state = PeerState.CONNECTING
-        self.detail = ""
+        self.state, self.detail = PeerState.CONNECTING, ""
         self.counters = PeerCounters()
         self.video: Track | None = None
         self.audio: Track | None = None
@@ -68,9 +67,8 @@ class Peer:
         self._transport_id = offer.transport_id
         self._level_id = 0
         self._feedback = TransportFeedback(self._ssrc)
-        self._packets_a_tick = max(PACKETS_A_TICK, max_bitrate_bps // BITS_A_PACKET_AND_TICK)
-        self._packets_left = MOST_PACKETS_AT_ONCE
-        self._next_report_ms = 0
+        self._packets_a_refill = max(PACKETS_A_REFILL, max_bitrate_bps // BITS_A_PACKET_AND_REFILL)
+        self._packets_left, self._next_report_ms = MOST_PACKETS_AT_ONCE, 0
         for item in offer.tracks:
             track = Track(item)
             if item.kind == "video":
@@ -283,11 +281,14 @@ class Peer:
         self.counters.plis += 1
         self._send_control(rtcp.pli(self._ssrc, track.ssrc))
 
+    def refill(self) -> None:
+        """Every 200 ms: what it may send."""
+        self._packets_left = min(self._packets_left + self._packets_a_refill, MOST_PACKETS_AT_ONCE)
+        self.reach.refill()
+
     def tick(self, now_us: int) -> None:
         """Every 200 ms, or 100 while packets are missing: feedback out, losses given up, the state judged."""
         now_ms = now_us // 1000
-        self._packets_left = min(self._packets_left + self._packets_a_tick, MOST_PACKETS_AT_ONCE)
-        self.reach.tick()
         self._judge(now_us)
         if self._keys is None:
             return

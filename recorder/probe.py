@@ -22,7 +22,7 @@ from recorder.ice import CheckRefused, answer_check, new_credentials
 from recorder.routes import Route
 
 THEIR_UFRAG = "probe"
-REPLIES_A_TICK = 40
+REPLIES_A_REFILL = 40
 ASK_AGAIN_S = 0.3
 LARGEST_REPLY_BYTES = 1500
 
@@ -43,7 +43,7 @@ class Answerer:
 
     def __init__(self, number: int) -> None:
         self.credentials = new_credentials(number)
-        self._left = REPLIES_A_TICK
+        self._left = REPLIES_A_REFILL
 
     def check(self, message: bytes, route: Route) -> None:
         """Answers a check that names the probe, if it is signed, and not too many at once."""
@@ -53,9 +53,9 @@ class Answerer:
         with contextlib.suppress(CheckRefused):
             route.send(answer_check(message, self.credentials, THEIR_UFRAG, route.address).reply)
 
-    def tick(self) -> None:
-        """Every 200 ms at least."""
-        self._left = REPLIES_A_TICK
+    def refill(self) -> None:
+        """Every 200 ms."""
+        self._left = REPLIES_A_REFILL
 
 
 def _path(run_dir: Path, number: int) -> Path:

@@ -17,7 +17,7 @@ from recorder.udp import MediaHandler
 log = logging.getLogger(__name__)
 
 MOST_ROUTES = 8
-CHECKS_A_TICK = 40
+CHECKS_A_REFILL = 40
 GENERATIONS = 2
 """Until the browser has our answer to a restart, it checks with the credentials of before."""
 GRACE_US = 3_000_000
@@ -53,7 +53,7 @@ class Reach:
         self._generations = [_Generation(credentials, their_ufrag)]
         self._believed: dict[bytes, Route] = {}
         """The last checked at the end."""
-        self._checks_left = CHECKS_A_TICK
+        self._checks_left = CHECKS_A_REFILL
         self._old_until_us: int | None = None
         self._nominated_anew = False
 
@@ -122,9 +122,9 @@ class Reach:
         if self.route is not None:
             self.route.send(datagram)
 
-    def tick(self) -> None:
-        """Every 200 ms at least: as many checks are looked at again."""
-        self._checks_left = CHECKS_A_TICK
+    def refill(self) -> None:
+        """Every 200 ms: as many checks are looked at again."""
+        self._checks_left = CHECKS_A_REFILL
 
     def outdated(self, now_us: int) -> list[str]:
         """Ends the credentials of before a restart, a little after the browser nominated with the new ones.

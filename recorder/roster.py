@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 WAKE_CONNECTING_S = 0.002
 CONNECTS_WITHIN_US = 3_000_000
 """Who has not reached us by then, or not shaken hands so long after, waits a little longer for its answers."""
+REFILL_US = 150_000
+"""What a peer may send, and ask, is renewed by each tick of 200 ms, and by every second one of 100 ms."""
 MOST_CONNECTING = 100
 GIVES_WAY_AFTER_US = 10_000_000
 """Who has not connected by then, for whatever reason, leaves a full worker to the next; its page tries again."""
@@ -66,6 +68,7 @@ class Roster:
     ) -> None:
         self.certificate = Certificate()
         self.needy: set[Peer] = set()
+        self._refilled_us = 0
         self.peers: dict[PeerId, Peer] = {}
         self._settings = settings
         self._changed = changed
@@ -262,8 +265,14 @@ class Roster:
     def tick(self, now_us: int) -> None:
         """Every 200 ms, or 100 while `hurried`: feedback of all peers, their states judged."""
         connecting = unreached = False
+        refill = now_us - self._refilled_us >= REFILL_US
+        if refill:
+            self._refilled_us = now_us
+            self._answerer.refill()
         for peer in list(self.peers.values()):
             try:
+                if refill:
+                    peer.refill()
                 peer.tick(now_us)
                 for ufrag in peer.reach.outdated(now_us):
                     self._ufrags.pop(ufrag, None)
@@ -274,7 +283,6 @@ class Roster:
                 began_us = max(peer.born_us, peer.reach.reached_us)
                 connecting = connecting or now_us - began_us < CONNECTS_WITHIN_US
         self._connecting, self._unreached = connecting, unreached
-        self._answerer.tick()
         self.tcp.tick(now_us)
 
     def counters(self) -> dict[str, int]:

@@ -18,7 +18,7 @@ from pylibsrtp import Policy, Session
 from recorder.dtls import Certificate, Slots, SrtpKeys
 from recorder.ice import Credentials
 from recorder.messages import PeerId, PeerState
-from recorder.peer import MOST_PACKETS_AT_ONCE, MOST_RESTARTS, PACKETS_A_TICK, Peer
+from recorder.peer import MOST_PACKETS_AT_ONCE, MOST_RESTARTS, PACKETS_A_REFILL, Peer
 from recorder.reach import GRACE_US
 from recorder.routes import QUIET_US, Routes, UdpRoute
 from recorder.rtcp import receiver_report
@@ -159,7 +159,7 @@ async def test_a_peer_that_jumps_and_jumps_is_ended(home: Home) -> None:
     assert (peer.state, peer.detail) == (PeerState.GONE, "too many restarts")
 
 
-async def test_a_flood_is_cut_at_what_a_stall_may_let_arrive_and_then_at_the_rate_of_a_tick(home: Home) -> None:
+async def test_a_flood_is_cut_at_what_a_stall_may_let_arrive_and_then_at_the_rate_of_a_refill(home: Home) -> None:
     peer = home.peer()
     assert peer.video is not None
     for number in range(MOST_PACKETS_AT_ONCE + 500):
@@ -167,25 +167,25 @@ async def test_a_flood_is_cut_at_what_a_stall_may_let_arrive_and_then_at_the_rat
     assert peer.counters.over_rate == 500
     assert peer.video.counters.packets == MOST_PACKETS_AT_ONCE
     for _ in range(5):
-        peer.tick(time.monotonic_ns() // 1000)
-        for number in range(PACKETS_A_TICK + 100):
+        peer.refill()
+        for number in range(PACKETS_A_REFILL + 100):
             home.deliver(peer, packet(VIDEO, MOST_PACKETS_AT_ONCE + number, 0, 1))
     assert peer.counters.over_rate == 1000
-    assert peer.video.counters.packets == MOST_PACKETS_AT_ONCE + 5 * PACKETS_A_TICK
+    assert peer.video.counters.packets == MOST_PACKETS_AT_ONCE + 5 * PACKETS_A_REFILL
 
 
 async def test_a_high_bitrate_may_have_as_many_packets_as_it_needs(home: Home) -> None:
     peer = Peer(PeerId("peer"), read_offer(CHROMIUM, ("vp8",)), OURS, home, 20_000_000)
-    a_tick_at_1200_bytes = 20_000_000 / 8 / 1200 / 10
-    assert peer._packets_a_tick >= 4 * a_tick_at_1200_bytes
+    a_refill_at_1200_bytes = 20_000_000 / 8 / 1200 / 5
+    assert peer._packets_a_refill >= 4 * a_refill_at_1200_bytes
 
 
 async def test_a_retransmission_that_comes_too_late_restarts_nothing(home: Home) -> None:
     peer = home.peer()
     assert peer.video is not None
     for number in range(3000):
-        if number % PACKETS_A_TICK == 0:
-            peer.tick(time.monotonic_ns() // 1000)
+        if number % PACKETS_A_REFILL == 0:
+            peer.refill()
         home.deliver(peer, packet(VIDEO, number, number * 3000, 1))
     home.deliver(peer, packet(RTX, 1, 300, 9, b"\x00\x64" + b"\x10\x00"))
     assert peer.video.counters.restarts == 0
