@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,9 +21,10 @@ class MessageMalformed(RecorderError):
 def encode(message: Message, call_id: int | None = None) -> bytes:
     """One line of JSON with its newline; `call_id` joins a reply to its call."""
     kind = type(message).__name__
-    fields = _ADAPTERS[kind].dump_json(message)
-    last = b"" if call_id is None else b',"id":%d' % call_id
-    return b'{"type":"%s","fields":%s%s}\n' % (kind.encode(), fields, last)
+    body: dict[str, Any] = {"type": kind, "fields": _ADAPTERS[kind].dump_python(message)}
+    if call_id is not None:
+        body["id"] = call_id
+    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
 
 def decode(line: bytes) -> tuple[Message, int | None]:

@@ -107,10 +107,13 @@ class LipSync:
         if self._begun == 1:
             self.source, self.offset_us = placed.source, placed.at_us
 
-    def step(self, step: Step) -> int:
-        """What was written since the step is to be moved; by how much later the next sound is to be written."""
+    def step(self, step: Step) -> int | None:
+        """What was written since the step is to be moved; by how much later the next sound is to be written.
+
+        None if there are too many moves already: the step is left to the sender reports.
+        """
         if len(self.moves) + len(self._pieces) + 2 >= MOST_MOVES:
-            return 0
+            return None
         now = [] if self.from_us is None else [SoundMove(self.from_us, self.stepped_us)]
         pieces = [*self._pieces, *now]
         before = [piece for piece in pieces if piece.from_us <= step.from_us]

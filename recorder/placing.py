@@ -12,7 +12,7 @@ from typing import Protocol
 from recorder.charged_clock import ChargedClock
 from recorder.depacketize import SILENCE_US, Frame
 from recorder.lipsync import Alignment, LipSync, SyncSource, align
-from recorder.lost_sound import LostSound, Step
+from recorder.lost_sound import LostSound
 from recorder.mux import Mux
 from recorder.notes import TakeNotes
 from recorder.rejoin import Joint, on_time, on_time_us
@@ -24,6 +24,7 @@ from recorder.track import Track
 FRAME_US = 33_333
 SHORTEST_GAP_US = 100_000
 LONG_GAP_US = 1_000_000
+STEPS_NOTED_EVERY_US = 5_000_000
 
 
 class Source(Protocol):
@@ -52,6 +53,8 @@ class Placing:
         self._lost_at_gap = 0
         self._video_thaw, self._audio_thaw = Thaw(), Thaw()
         self._lost_sound = LostSound()
+        self._step_noted_us = 0
+        self._step_unnoted = False
 
     @property
     def end_us(self) -> int:
@@ -60,6 +63,12 @@ class Placing:
         video = self._source.video
         slew_us = video.timeline.slew_us if video is not None else 0
         return self._clock.end_us + slew_us if slew_us < 0 else self._clock.end_us
+
+    @property
+    def sound_end_us(self) -> int:
+        """Where it ends for sound that `finish` will move to before where it is written."""
+        later_us = self.lips.later_us
+        return self.end_us if later_us >= 0 else self.end_us - later_us
 
     def restarted(self, kind: str) -> None:
         """The timestamps of this track begin anew with its next frame."""
@@ -70,6 +79,7 @@ class Placing:
         """The next frames are of another connection; those of the joint come first, its key frame before its sound."""
         self.thaw("video")
         self.thaw("audio")
+        self._look_for_loss(at_end=True)
         self._source = source
         self._video_thaw.outages = self._audio_thaw.outages = self._clock.outages  # the joint has listened already
         self._restarted = {"video", "audio"}
@@ -171,7 +181,7 @@ class Placing:
             track.timeline.start(rtp, arrival_us, max(self._beside_sound(rtp, arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
-        self._lost_sound.seen(media_us - track.timeline.slew_us - arrival_us)
+        self._lost_sound.seen(media_us - track.timeline.slew_us - arrival_us, arrival_us)
         if arrival_us >= self.lips.next_look_us:
             self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
@@ -202,7 +212,7 @@ class Placing:
             sound.started = True
         media_us = timeline.pts_us(rtp, arrival_us)
         pts_us = self._place(media_us, SILENCE_US, arrival_us)
-        if pts_us < 0 or pts_us >= self.end_us or (sound.overlaps and sound.is_covered(pts_us)):
+        if pts_us < 0 or pts_us >= self.sound_end_us or (sound.overlaps and sound.is_covered(pts_us)):
             return
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)
@@ -233,25 +243,37 @@ class Placing:
         video, audio, lips = self._source.video, self._source.audio, self.lips
         if video is None or audio is None:
             return
-        step = self._lost_sound.look(at_end=at_end)
-        if step is not None:
-            self._step(audio.timeline, step)
-        if lips.look(video.timeline, audio.timeline, now_us):
+        self._look_for_loss(at_end=at_end)
+        steps_are_due = self._step_unnoted and (at_end or now_us - self._step_noted_us >= STEPS_NOTED_EVERY_US)
+        if lips.look(video.timeline, audio.timeline, now_us) or steps_are_due:
+            self._step_noted_us, self._step_unnoted = now_us, False
             self._note()
         if lips.adrift:
             self._restarted.add("audio")
             self.sound.overlaps = True
 
-    def _step(self, timeline: Timeline, step: Step) -> None:
+    def _look_for_loss(self, *, at_end: bool) -> None:
         """The sender lost sound: silence takes its place, by `finish` where it was lost, and here for what follows."""
-        skipped_us = self.lips.step(step)
-        timeline.step(step.later_us, step.arrival_us, skipped_us)
-        if step.later_us >= SHORTEST_GAP_US:
-            self._notes.gap("audio", step.from_us, step.later_us, True)
-        elif step.later_us < 0:
-            self._notes.no_gap("audio", step.from_us)
-        self.sound.fill(self._mux, min(self.sound.end_us + skipped_us, self.end_us))
-        self._note()
+        step, audio = self._lost_sound.look(at_end=at_end), self._source.audio
+        if step is not None and audio is not None:
+            skipped_us = self.lips.step(step)
+            if skipped_us is None:
+                self._lost_sound = LostSound()
+                return
+            audio.timeline.step(step.later_us, step.arrival_us, skipped_us)
+            if step.later_us >= SHORTEST_GAP_US:
+                self._notes.gap("audio", step.from_us, step.later_us, True)
+            elif step.later_us < 0:
+                self._notes.no_gap("audio", step.from_us)
+            self.sound.fill(self._mux, min(self.sound.end_us + skipped_us, self.sound_end_us))
+            self._step_unnoted = True
+
+    def end(self) -> None:
+        """Nothing more comes: what is missing up to the end is noted, and sound filled with silence."""
+        if self._source.video is not None:
+            self.watch_pause(self.end_us)
+        if self.sound.started:
+            self.fill(self.sound_end_us)
 
     def _note(self) -> None:
         self._mux.note(self._notes.for_journal() | self.lips.for_journal())

@@ -38,10 +38,8 @@ ASK_BEFORE_GO_US = 140_000
 """Inside `OLDEST_KEY_AT_GO_US`, so that the key frame that answers it serves, on any network."""
 ASK_AGAIN_US = 350_000
 """Chromium ignores a request within 300 ms of the last."""
-START_WITHIN_US = 10_000_000
-KEY_EVERY_US = 4_000_000
-LATE_PACKETS_US = 300_000
-PROGRESS_EVERY_US = 1_000_000
+START_WITHIN_US, KEY_EVERY_US = 10_000_000, 4_000_000
+LATE_PACKETS_US, PROGRESS_EVERY_US = 300_000, 1_000_000
 
 
 class Take:
@@ -127,8 +125,7 @@ class Take:
         self._watch_outage(now_us)
         if self.phase is not Phase.RECORDING:
             return
-        mux = self.mux
-        if mux is not None and mux.fault is not None:
+        if (mux := self.mux) is not None and mux.fault is not None:
             self.end(END_OF_FAULT[mux.fault], now_us)
             return
         if self._clock.elapsed_us(now_us) >= self._clock.limit_us:
@@ -282,6 +279,10 @@ class Take:
         self._flush_at_us = now_us + LATE_PACKETS_US
         self._emit(TakeEnding(self.order.take_id, reason, self._clock.end_us // 1000))
 
+    def give_up(self) -> None:
+        """Its own clock raises: it ends where it is."""
+        self.end_reason, self.phase, self._records = EndReason.FAULT, Phase.DONE, None
+
     def _abandon(self, reason: NeverStarted) -> None:
         self.phase = Phase.DONE
         self._prelude = Prelude(self._go_us)
@@ -296,10 +297,7 @@ class Take:
             self._placing.thaw("video")
             self._placing.thaw("audio")
             self._placing.look_at_sync(self._flush_at_us, at_end=True)
-            if self.source.video is not None:
-                self._placing.watch_pause(self._placing.end_us)
-            if self._placing.sound.started:
-                self._placing.fill(self._placing.end_us)
+            self._placing.end()
         self._notes.leave(self.source)
         self.phase = Phase.DONE
         self._records = None

@@ -257,12 +257,18 @@ class Timeline:
         The next timestamps are placed `skipped_us` later.
         """
         ticks = later_us * self._rate // 1_000_000
-        for _ in range(len(self._reports)):
-            report = self._reports.popleft()
-            if report.arrival_us < arrival_us:
-                report = report._replace(rtp=report.rtp - ticks & 0xFFFFFFFF)
-            self._reports.append(report)
-        self._quickest.shift(skipped_us - later_us)
+        carried = [
+            report._replace(rtp=report.rtp - ticks & 0xFFFFFFFF) if report.arrival_us < arrival_us else report
+            for report in self._reports
+        ]
+        if self._odd is not None and self._odd.arrival_us < arrival_us:
+            self._odd = self._odd._replace(rtp=self._odd.rtp - ticks & 0xFFFFFFFF)
+        self._reports.clear()
+        self._reports.extend(carried)
+        if later_us > 0:
+            self._quickest.shift(skipped_us - later_us)
+        else:  # what was quick of late came after the step, or before: nobody knows
+            self._quickest = _Quickest()
         self._anchor_us += skipped_us
         self._last_raw += skipped_us
 
@@ -291,11 +297,6 @@ class Timeline:
             return 0
         raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // self._rate
         return self._quickest.ahead_us - (raw_us - arrival_us)
-
-    @property
-    def ahead_us(self) -> int:
-        """The timeline, unslewed, less the clock of arrivals, by the last sample."""
-        return self._last_raw - self._last_arrival
 
     @property
     def ahead_of_arrival_us(self) -> int:

@@ -291,8 +291,7 @@ class Worker:
 
     def _give_up(self, take: Take) -> None:
         """A take whose own clock raises: it ends where it is, and what is on disk is kept."""
-        take.end_reason = EndReason.FAULT
-        take.phase = Phase.DONE
+        take.give_up()
         self._take_ended(take)
         if take.mux is None:
             self._emit(TakeNotStarted(take.order.take_id, NeverStarted.PEER_GONE))

@@ -32,7 +32,7 @@ class Arrivals:
             self.lost.heard(at_us, self._later_us - late_us, at_us + late_us)
             while next_us <= at_us:
                 late_us = self._picture(next_us)
-                self.lost.seen(-late_us)
+                self.lost.seen(-late_us, next_us + late_us)
                 next_us += PICTURE_US
             if at_us % S == 0:
                 step = self.lost.look()
@@ -77,6 +77,11 @@ def test_what_is_lost_while_the_network_changes_is_found_with_it_or_after() -> N
     assert (step.from_us, step.later_us) == (10 * S, 80_000)
 
 
+def test_pictures_that_come_later_by_themselves_hide_no_loss_that_follows() -> None:
+    (step,) = Arrivals(from_on(20, 80_000), from_on(10, 150_000)).found(60)
+    assert (step.from_us, step.later_us) == (20 * S, 80_000)
+
+
 def test_a_queue_of_two_seconds_that_only_sound_was_in_is_taken_back() -> None:
     arrivals = Arrivals(lambda at_us: 90_000 if 10 * S <= at_us < 12 * S else 0)
     first, second = arrivals.found(30)
@@ -84,10 +89,51 @@ def test_a_queue_of_two_seconds_that_only_sound_was_in_is_taken_back() -> None:
     assert second == first._replace(later_us=-90_000)
 
 
-def test_sound_that_is_early_again_much_later_is_so_from_there_on() -> None:
-    first, second = Arrivals(lambda at_us: 90_000 if 10 * S <= at_us < 30 * S else 0).found(40)
-    assert (first.from_us, first.later_us) == (10 * S, 90_000)
-    assert (second.from_us, second.later_us) == (30 * S, -90_000)
+def test_of_two_steps_the_one_that_was_the_networks_is_taken_back() -> None:
+    late = {True: 60_000, False: 0}
+    arrivals = Arrivals(lambda at_us: late[at_us >= 13 * S] + (100_000 if 10 * S <= at_us < 16 * S else 0))
+    first, second, third = arrivals.found(30)
+    assert (first.from_us, first.later_us, second.from_us, second.later_us) == (10 * S, 100_000, 13 * S, 60_000)
+    assert third == first._replace(later_us=-100_000)
+
+
+def test_sound_that_is_early_again_after_long_or_for_the_first_time_is_left_to_the_reports() -> None:
+    (step,) = Arrivals(lambda at_us: 90_000 if 10 * S <= at_us < 30 * S else 0).found(40)
+    assert (step.from_us, step.later_us) == (10 * S, 90_000)
+    assert not Arrivals(lambda at_us: 150_000 if at_us < 3 * S else 0).found(40)
+
+
+@pytest.mark.parametrize("a_second_us", [12_000, 16_000, 19_000, 24_000])
+def test_a_queue_that_builds_up_for_both_and_drains_lost_nothing(a_second_us: int) -> None:
+    drawn = random.Random(5)
+
+    def late(at_us: int) -> int:
+        filling_us = max(0, min(at_us, 20 * S) - 10 * S) if at_us < 22 * S else 0
+        return filling_us * a_second_us // S + drawn.randint(0, 60_000)
+
+    steps = Arrivals(late, late).found(40)
+    assert sum(step.later_us for step in steps) == 0 and all(abs(step.later_us) < 30_000 for step in steps)
+
+
+def test_a_microphone_that_stood_still_for_minutes_is_left_to_the_reports() -> None:
+    assert not Arrivals(from_on(10, 200 * S)).found(30)
+
+
+def test_what_the_network_holds_back_just_before_the_end_is_no_loss() -> None:
+    arrivals = Arrivals(from_on(9.62, 120_000), from_on(9.62, 120_000))
+    assert arrivals.found(10) == []
+    assert arrivals.lost.look(at_end=True) is None
+
+
+def test_places_that_go_back_after_an_outage_raise_nothing() -> None:
+    lost = LostSound()
+    for number in range(150):
+        late_us = 100_000 if number >= 75 else 0
+        at_us = number * SOUND_US - (1_500_000 if number >= 75 else 0)
+        lost.heard(at_us, -late_us, number * SOUND_US + late_us)
+        lost.seen(0, number * SOUND_US)
+        if number % 50 == 49 and (step := lost.look()) is not None:
+            assert step.from_us == 0, "the first of those that are late"
 
 
 def test_a_clock_that_drifts_and_hops_back_by_half_a_packet_shows_none() -> None:
@@ -103,7 +149,7 @@ def test_a_loss_just_before_the_end_is_found_at_the_end() -> None:
 
 def test_without_pictures_to_hold_it_against_nothing_is_found() -> None:
     arrivals = Arrivals(from_on(10, 60_000))
-    arrivals.lost.seen = lambda ahead_us: None  # type: ignore[method-assign]
+    arrivals.lost.seen = lambda ahead_us, arrival_us: None  # type: ignore[method-assign]
     assert arrivals.found(20) == []
 
 
@@ -111,15 +157,16 @@ def test_without_pictures_to_hold_it_against_nothing_is_found() -> None:
 def test_whatever_arrives_a_step_is_of_sound_that_was_heard_and_memory_is_bounded(
     comes: list[tuple[bool, int, int]],
 ) -> None:
-    lost, now_us, places = LostSound(), 0, set()
+    lost, now_us, at_us, places = LostSound(), 0, 0, set()
     for is_sound, ahead_us, wait_us in comes:
         for _ in range(20):
             now_us += wait_us // 20
             if is_sound:
-                places.add(len(places))
-                lost.heard(len(places) - 1, ahead_us, now_us)
+                at_us += wait_us
+                places.add(at_us)
+                lost.heard(at_us, ahead_us, now_us)
             else:
-                lost.seen(ahead_us)
+                lost.seen(ahead_us, now_us)
         step = lost.look()
         assert step is None or (step.from_us in places and step.later_us)
         assert max(map(len, (lost._sounds, lost._pictures, *lost._before))) <= MOST_IN_A_SECOND

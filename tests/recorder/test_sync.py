@@ -207,11 +207,15 @@ def test_sound_that_a_busy_browser_loses_in_pieces_is_silent_where_it_was_lost(
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "and what was sent is there"
 
 
-def test_a_network_that_holds_back_sound_alone_for_a_while_costs_none_of_it(tmp_path: Path, writer: Writer) -> None:
+@pytest.mark.parametrize(("held_us", "reports_from_us"), [(100_000, 0), (100_000, NEVER), (400_000, NEVER)])
+def test_a_network_that_holds_back_sound_alone_for_a_while_costs_none_of_it(
+    tmp_path: Path, writer: Writer, held_us: int, reports_from_us: int
+) -> None:
     def network(kind: str, sequence: int, at_us: int) -> tuple[int]:
-        return (100_000 if kind == "audio" and 20 * S <= at_us < 25 * S else 0,)
+        return (held_us if kind == "audio" and 20 * S <= at_us < 25 * S else 0,)
 
-    sender = Sender(tmp_path / "take", writer, Clocks(report_error_us=10_000), seconds=MINUTE)
+    clocks = Clocks(report_error_us=10_000, reports_from_us=reports_from_us, picture_late_us=5_000)
+    sender = Sender(tmp_path / "take", writer, clocks, seconds=MINUTE)
     sender.network = network
     sender.run()
     result, media = sender.finished()
@@ -219,7 +223,28 @@ def test_a_network_that_holds_back_sound_alone_for_a_while_costs_none_of_it(tmp_
     assert sender.figures(media).p95_ms(0, MINUTE * S) <= BOUND_MS
     assert not sender.facts.gaps
     numbers = [number for number in sender.numbers(media, "audio") if number >= 0]
-    assert len(numbers) == pytest.approx(MINUTE * 50, abs=10)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert packets_in(media, "audio")[-1][0] >= MINUTE * S - 50_000, "to the end"
+
+
+def test_sound_that_is_held_back_in_the_first_seconds_alone_is_moved_as_a_whole(tmp_path: Path, writer: Writer) -> None:
+    sender = Sender(tmp_path / "take", writer, Clocks(reports_from_us=7 * S, picture_late_us=5_000), seconds=MINUTE)
+    sender.network = lambda kind, sequence, at_us: (150_000 if kind == "audio" and at_us < 5 * S else 0,)
+    sender.run()
+    _, media = sender.finished()
+    assert sender.figures(media).p95_ms(0, MINUTE * S) <= BOUND_MS
+
+
+def test_more_losses_than_there_are_moves_for_are_left_to_the_reports(
+    tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recorder.lipsync.MOST_MOVES", 6)
+    lost = tuple((second * S, 60_000) for second in range(5, 25, 5))
+    sender = Sender(tmp_path / "take", writer, Clocks(sound_lost=lost), seconds=MINUTE)
+    sender.run()
+    _, media = sender.finished()
+    figures = sender.figures(media)
+    assert figures.p95_ms(0, 10 * S) <= BOUND_MS and figures.p95_ms(MINUTE * S - 20 * S, MINUTE * S) <= BOUND_MS
 
 
 def test_a_network_that_is_slower_from_now_on_moves_nothing(tmp_path: Path, writer: Writer) -> None:

@@ -191,10 +191,22 @@ def test_what_reports_said_before_a_step_holds_after_it() -> None:
     before_us = timeline.ahead_of_sender_us(-1)
     lost = 60 * 48
     assert timeline.pts_us(3 * 48_000 - lost, 3_000_000) == 2_940_000
-    assert timeline.ahead_us == -60_000
     timeline.step(60_000, 2_990_000, 60_000)
     assert timeline.pts_us(4 * 48_000 - lost, 4_000_000) == 4_000_000
-    assert (timeline.ahead_us, timeline.ahead_of_arrival_us) == (0, 0)
+    assert timeline.ahead_of_arrival_us == 0
     assert timeline.ahead_of_sender_us(-1) == before_us
     timeline.sender_report(4 * 48_000 - lost, ntp(4_000_000), 4_000_000)
     assert timeline.set_us == -1, "the next report agrees with those of before"
+
+
+def test_a_step_that_is_taken_back_leaves_how_sound_arrives_to_be_seen_anew() -> None:
+    timeline = started(48_000, rtp=0, arrival_us=0)
+    for second in range(1, 40):
+        late_us = 100_000 if 10 <= second < 15 else 0
+        if second == 12:
+            timeline.step(100_000, 10_100_000, 100_000)
+        if second == 17:
+            timeline.step(-100_000, 10_100_000, 0)
+        timeline.pts_us(48_000 * second, second * 1_000_000 + late_us)
+        if second >= 17:
+            assert timeline.ahead_of_arrival_us == 100_000, second
