@@ -31,7 +31,7 @@ def post_office() -> Iterator[PostOffice]:
     office = PostOffice()
     office.start()
     yield office
-    office.end()
+    office.stop()
 
 
 def link_in(letter: Received) -> str:
