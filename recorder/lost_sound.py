@@ -68,8 +68,11 @@ class LostSound:
             # What was lost since the last look shows in the last packets alone.
             sounds = list(self._sounds)
             self._before.append(sounds[:-EARLIEST])
-            self._sounds = deque(sounds[-EARLIEST:])
-            self._pictures = deque(each for each in self._pictures if each[1] >= self._sounds[0][2])
+            pictures = [each for each in self._pictures if each[1] >= sounds[-EARLIEST][2]]
+            self._sounds.clear()
+            self._sounds.extend(sounds[-EARLIEST:])
+            self._pictures.clear()
+            self._pictures.extend(pictures)
         if len(self._sounds) < LEAST_SOUNDS or len(self._pictures) < LEAST_PICTURES:
             return None
         sounds = list(self._sounds)

@@ -212,7 +212,7 @@ class Placing:
             sound.started = True
         media_us = timeline.pts_us(rtp, arrival_us)
         pts_us = self._place(media_us, SILENCE_US, arrival_us)
-        if pts_us < 0 or pts_us >= self.sound_end_us or (sound.overlaps and sound.is_covered(pts_us)):
+        if pts_us < 0 or pts_us >= self.sound_end_us or sound.is_covered(pts_us):
             return
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)

@@ -153,6 +153,16 @@ def test_without_pictures_to_hold_it_against_nothing_is_found() -> None:
     assert arrivals.found(20) == []
 
 
+def test_pictures_that_go_on_after_the_last_look_without_sound_cost_no_memory() -> None:
+    """A connection that a take goes on with may have no microphone."""
+    arrivals = Arrivals(lambda at_us: 0)
+    assert arrivals.found(2) == [] and arrivals.lost.look(at_end=True) is None
+    for number in range(10 * MOST_IN_A_SECOND):
+        arrivals.lost.seen(0, number)
+        arrivals.lost.look()
+    assert len(arrivals.lost._pictures) <= MOST_IN_A_SECOND
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(-(1 << 45), 1 << 45), st.integers(-S, 10 * S)), max_size=200))
 def test_whatever_arrives_a_step_is_of_sound_that_was_heard_and_memory_is_bounded(
     comes: list[tuple[bool, int, int]],
