@@ -47,15 +47,17 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [wide, tall];
     const pen = canvas.getContext("2d", { alpha: false });
-    setInterval(draw, 1000 / 30, canvas, pen);
+    const timer = setInterval(draw, 1000 / 30, canvas, pen);
     draw(canvas, pen);
-    return canvas.captureStream(30).getVideoTracks()[0];
+    const [track] = canvas.captureStream(30).getVideoTracks();
+    return { track, off: () => { clearInterval(timer); track.stop(); } };
   };
 
   const peer = new RTCPeerConnection();
   const [sound] = microphone.stream.getAudioTracks();
   sound.enabled = beepsFromS === 0;
-  const video = peer.addTransceiver(camera(width, height), { direction: "sendonly" });
+  let on = camera(width, height);
+  const video = peer.addTransceiver(on.track, { direction: "sendonly" });
   peer.addTransceiver(sound, { direction: "sendonly" });
   const wanted = RTCRtpSender.getCapabilities("video").codecs
     .filter((each) => each.mimeType.toLowerCase() === `video/${codec}` || each.mimeType === "video/rtx");
@@ -68,7 +70,12 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
     await video.sender.setParameters(parameters);
   };
   window.speak = () => { sound.enabled = true; };
-  window.swap = (wide, tall) => video.sender.replaceTrack(camera(wide, tall));
+  window.swap = async (wide, tall) => {
+    const before = on;
+    on = camera(wide, tall);
+    await video.sender.replaceTrack(on.track);
+    before.off();
+  };
   window.sent = async () => {
     for (const report of (await peer.getStats()).values()) {
       if (report.type === "outbound-rtp" && report.kind === "video") {
