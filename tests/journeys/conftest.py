@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,23 +24,29 @@ QUIET = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 FAKE_CAMERA = ["--use-fake-device-for-media-stream=fps=30", "--use-fake-ui-for-media-stream"]
+DIM_CAMERA = ["--use-fake-device-for-media-stream=fps=10", "--use-fake-ui-for-media-stream"]
+"""As in a dark room: a third of the work for whoever only wants something recorded."""
 ADDRESS = "10.99.0.1"
 PAGES = ("test_newcomer", "test_pages", "test_shortlist", "test_template_editor")
+DIM = (*PAGES, "test_cheats", "test_kills")
 LOOPBACK = "--allow-loopback-in-peer-connection"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # pytest-xdist reads the groups in its hook of the same name, which comes first
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
     """One browser that records at a time, since it wants a core for its encoder; beside it one that looks at pages."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             group = "pages" if item.path.stem in PAGES else "recordings"
             item.add_marker(pytest.mark.xdist_group(group))
+    return (yield)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    camera = DIM_CAMERA if request.path.stem in DIM else FAKE_CAMERA
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *FAKE_CAMERA, LOOPBACK])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *camera, LOOPBACK])
         yield chromium
         chromium.close()
 

@@ -29,6 +29,8 @@ from web.founding import found
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 30.0
+LOOK_EVERY_S = 0.1
+"""A look into a page costs four processes some 6 ms; the browser that is looked at has a picture to encode."""
 EMAIL, PASSWORD = "pat@example.com", "a long enough password"
 ZONE = "Europe/Helsinki"
 
@@ -66,7 +68,7 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_EVERY_S)
     return found
 
 
