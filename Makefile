@@ -16,8 +16,7 @@ serve: $(VENV)/.runtime ## serve without demo data
 	@$(BIN)/greenroom serve
 
 test: $(VENV)/.tests build/loadgen/loadgen lint types ## everything a commit must pass
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not long and not alone"  # two browsers wait more than they work
-	$(BIN)/python -m pytest -m "alone and not long" tests/recorder
+	$(BIN)/python -m pytest -n 3 --dist loadgroup  # one for each of two browsers, which wait more than they work
 
 test-long: $(VENV)/.tests build/loadgen/loadgen ## what needs real minutes
 	timeout $(SECONDS_LONG) $(BIN)/python -m pytest -m long

