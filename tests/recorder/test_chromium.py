@@ -127,7 +127,9 @@ async def test_a_real_take_is_in_sync_in_its_first_and_in_its_last_ten_seconds(
         print(f"{minutes} min {codec}: p95 {apart.p95_ms(from_s, until_s):.1f} ms from {from_s:.0f} s on")
         assert apart.p95_ms(from_s, until_s) <= BOUND_MS
     sidecar = json.loads(media.with_suffix(".json").read_text())
-    by_its_sound_ms = minutes * 60_000 * (1 + sidecar["detail"]["drift_ppm"] / 1_000_000)
-    assert abs(result.duration_ms - by_its_sound_ms) <= 1_000, "the file has the clock of its sound"
+    seen = pictures(media)
+    heard_ms = seen[-1].drawn_ms - seen[0].drawn_ms
+    # Sound that a browser lost is silent where it was found; elsewhere pictures follow the sound: between the two.
+    assert heard_ms - 1_000 <= result.duration_ms <= minutes * 60_000 + 1_000
     assert result.video_frames >= sent["frames"] - 90, "but those of the countdown"
     assert (result.verdict, result.reasons) == (Verdict.GOOD, []), sidecar["gaps"]
