@@ -2,7 +2,7 @@
 // time, and flashes while the oscillator beeps, once a second. `stage` publishes them; the test answers the offer.
 const CELLS = 24;
 
-window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
+window.stage = async ({ codec, width, height }) => {
   const clock = new AudioContext({ sampleRate: 48000 });
   await clock.resume();
   const microphone = clock.createMediaStreamDestination();
@@ -27,16 +27,6 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
     const now = clock.currentTime;
     pen.fillStyle = now % 1 < 0.1 ? "#fff" : "#345";
     pen.fillRect(0, 0, wide, tall);
-    if (noise) {
-      const grain = pen.createImageData(wide, tall / 2);
-      const words = new Uint32Array(grain.data.buffer);
-      let seed = Math.round(now * 1e6) | 1;
-      for (let at = 0; at < words.length; at++) {
-        seed ^= seed << 13; seed ^= seed >>> 17; seed ^= seed << 5;
-        words[at] = seed | 0xff000000;
-      }
-      pen.putImageData(grain, 0, tall / 2);
-    }
     let code = Math.round(now * 1000);
     for (let cell = 0; cell < CELLS; cell++, code >>= 1) {
       pen.fillStyle = code & 1 ? "#fff" : "#000";
@@ -55,7 +45,6 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
 
   const peer = new RTCPeerConnection();
   const [sound] = microphone.stream.getAudioTracks();
-  sound.enabled = beepsFromS === 0;
   let on = camera(width, height);
   const video = peer.addTransceiver(on.track, { direction: "sendonly" });
   peer.addTransceiver(sound, { direction: "sendonly" });
@@ -69,7 +58,6 @@ window.stage = async ({ codec, width, height, beepsFromS, noise }) => {
     parameters.degradationPreference = "maintain-resolution";
     await video.sender.setParameters(parameters);
   };
-  window.speak = () => { sound.enabled = true; };
   window.swap = async (wide, tall) => {
     const before = on;
     on = camera(wide, tall);

@@ -45,8 +45,8 @@ class Stage(Bench):
 
     page: Page
 
-    async def publish(self, codec: str, *, width: int = 1280, height: int = 720, **how: object) -> None:
-        given = {"codec": codec, "width": width, "height": height, "beepsFromS": 0, "noise": False, **how}
+    async def publish(self, codec: str, *, width: int = 1280, height: int = 720) -> None:
+        given = {"codec": codec, "width": width, "height": height}
         offer = await self.page.evaluate("given => window.stage(given)", given)
         reply = await self.worker.call(Connect(PEER, offer))
         assert isinstance(reply, Connected), reply

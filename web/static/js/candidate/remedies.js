@@ -95,7 +95,7 @@ export function remedy(name, what, browser) {
     case "Lost":
       return {
         title: `Your ${device} went away`,
-        text: "It was unplugged or switched off. Plug it in again, or choose another one. If your camera is off now, turn it on again. What was recorded is kept.",
+        text: "It was unplugged or switched off. Plug it in again, or choose another one. If your camera is off now, turn it on again. Anything recorded so far is kept.",
         steps: [],
       };
     case "AbortError":
