@@ -24,6 +24,7 @@ class ChargedClock:
         self.last_outage_us = 0
         self.outage_began_us: int | None = None
         self._earliest_start_us = 0
+        self._stopped_us: int | None = None
 
     def start(self, at_us: int) -> None:
         self.start_us = at_us
@@ -48,6 +49,7 @@ class ChargedClock:
 
     def stop(self, now_us: int) -> None:
         self.end_us = self.elapsed_us(now_us)
+        self._stopped_us = now_us
 
     def begins_outage(self, now_us: int, last_packet_us: int) -> bool:
         """Whether an outage begins with this look: it is counted back to the last packet."""
@@ -68,11 +70,15 @@ class ChargedClock:
     def end_outage(self, arrival_us: int, hole_us: int) -> int:
         """Ends the outage at the first frame after it; how much of it is cut out of the file and not charged.
 
-        `hole_us` is what is missing of the media. What was only late is in the file, and is charged.
+        `hole_us` is what is missing of the media. What was only late is in the file, and is charged, be it that it
+        is heard out after the stop.
         """
         began_us, self.outage_began_us = self.outage_began_us, None
         length_us = 0 if began_us is None else max(0, arrival_us - began_us)
         cut_us = max(0, min(hole_us, length_us))
         self.outage_us += cut_us
         self.last_outage_us = cut_us
+        if self._stopped_us is not None:
+            charged_us = self._stopped_us - (self.start_us or 0) - self.outage_us
+            self.end_us = max(self.end_us, min(charged_us, self.limit_us))
         return cut_us

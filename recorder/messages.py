@@ -275,7 +275,10 @@ class OutageEnded:
 
 @dataclass(frozen=True, slots=True)
 class TakeEnding:
-    """Recording is over; the file is being closed and verified."""
+    """Recording is over; the file is being closed and verified.
+
+    `elapsed_ms` lacks what is still being heard out of an outage that lasts; the result has it.
+    """
 
     take_id: TakeId
     reason: EndReason

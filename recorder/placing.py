@@ -112,8 +112,9 @@ class Placing:
         if began_us is not None and arrival_us > began_us:
             file_end_us = max(self._last_pts_us.values())
             cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
-            self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
-            self._note()
+            if cut_us >= SHORTEST_GAP_US:  # else all of it was only late
+                self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
+                self._note()
             self._outage_ended(cut_us, arrival_us)
         return pts_us - clock.outage_us
 

@@ -265,7 +265,7 @@ class Take:
     # The end.
 
     def end(self, reason: EndReason, now_us: int) -> None:
-        """Stops the clock; late packets of the time before are still taken for 300 ms."""
+        """Stops the clock; late packets of the time before are still taken for 300 ms, after an outage too."""
         if self.phase is Phase.COUNTDOWN:
             self._abandon(NeverStarted.CANCELLED if reason is EndReason.STOPPED else NeverStarted.PEER_GONE)
             return

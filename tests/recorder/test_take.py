@@ -77,15 +77,19 @@ class Camera:
     def _send(self, kind: str, at_us: int) -> None:
         if kind in self.muted or (kind == "video" and self.video is None):
             return
-        self.last_media_us = at_us
+        self.deliver(kind, at_us, at_us)
+
+    def deliver(self, kind: str, captured_us: int, arrival_us: int) -> None:
+        self.last_media_us = arrival_us
         if kind == "video" and self.video is not None:
             key, self._want_key = self._want_key, False
             if key:
-                self.video.key_arrived_ms = at_us // 1000
-            rtp = FIRST_RTP + at_us * 9 // 100
-            self.take.video_frame(Frame(bytes(100), key, 1280, 720, True), rtp, at_us)
+                self.video.key_arrived_ms = arrival_us // 1000
+            rtp = FIRST_RTP + captured_us * 9 // 100
+            self.take.video_frame(Frame(bytes(100), key, 1280, 720, True), rtp, arrival_us)
         else:
-            self.take.audio_frame(Frame(SILENCE, True, 0, 0, True), FIRST_RTP + at_us * 6 // 125, at_us, 90)
+            rtp = FIRST_RTP + captured_us * 6 // 125
+            self.take.audio_frame(Frame(SILENCE, True, 0, 0, True), rtp, arrival_us, 90)
 
     def close(self) -> MuxClosed:
         assert self.take.mux is not None
@@ -276,19 +280,75 @@ def test_what_only_came_late_is_kept_and_charged(tmp_path: Path, writer: Writer)
     camera.run(3)
     assert len(camera.of(OutageBegan)) == 1
     camera._send = send  # type: ignore[method-assign]
-    camera.last_media_us = camera.now_us
     for kind, at_us in late:
-        arrival, camera.last_media_us = camera.now_us, camera.now_us
-        assert camera.video is not None
-        if kind == "video":
-            camera.take.video_frame(Frame(bytes(100), False, 1280, 720, True), FIRST_RTP + at_us * 9 // 100, arrival)
-        else:
-            camera.take.audio_frame(Frame(SILENCE, True, 0, 0, True), FIRST_RTP + at_us * 6 // 125, arrival, 90)
+        camera.deliver(kind, at_us, camera.now_us)
     camera.run(13)
     assert camera.of(TakeEnding) == [TakeEnding(TakeId("take"), EndReason.LIMIT, 15_000)]
     written = camera.close().written
     assert written.video_frames == pytest.approx(450, abs=5)
     assert abs(written.last_us - 15 * S) <= 60_000
+
+
+@pytest.mark.parametrize("after_stop", [False, True])
+def test_what_a_stall_held_back_until_the_stop_is_kept_and_charged(
+    tmp_path: Path, writer: Writer, after_stop: bool
+) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    late: list[tuple[str, int]] = []
+    send = camera._send
+    camera._send = lambda kind, at_us: late.append((kind, at_us))  # type: ignore[method-assign]
+    camera.run(3)
+    assert len(camera.of(OutageBegan)) == 1
+    stopped_us = camera.now_us
+    if after_stop:
+        camera.take.end(EndReason.STOPPED, stopped_us)
+        camera.run(0.1)
+    for kind, at_us in late:
+        camera.deliver(kind, at_us, camera.now_us)
+    camera._send = send  # type: ignore[method-assign]
+    if not after_stop:
+        camera.take.end(EndReason.STOPPED, stopped_us)
+    camera.run(0.5)
+    written = camera.close().written
+    assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us + 3 * S, abs=50_000)
+    assert written.video_frames == pytest.approx((before_us + 3 * S) / FRAME_US, abs=4)
+    assert written.audio_packets == pytest.approx((before_us + 3 * S) / SOUND_US, abs=4)
+    assert written.last_us == pytest.approx(before_us + 3 * S, abs=60_000)
+    assert camera.take.facts(written, 0, 0).gaps == ()
+
+
+def test_a_stop_right_after_a_senders_freeze_keeps_what_came_since_and_charges_no_more(
+    tmp_path: Path, writer: Writer
+) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    camera.muted = {"video", "audio"}
+    camera.run(3)
+    camera.muted = set()
+    camera._send = lambda kind, at_us: camera.deliver(kind, at_us - 3 * S, at_us)  # type: ignore[method-assign]
+    camera.run(0.3)
+    assert camera.of(OutageEnded) == [], "still heard out"
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(0.5)
+    written = camera.close().written
+    assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us + 0.3 * S, abs=60_000)
+    assert written.video_frames == pytest.approx((before_us + 0.3 * S) / FRAME_US, abs=3)
+    assert written.last_us == pytest.approx(before_us + 0.3 * S, abs=60_000)
+
+
+def test_a_stop_in_an_outage_charges_nothing_of_it_though_media_comes_again(camera: Camera) -> None:
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    camera.muted = {"video", "audio"}
+    camera.run(3)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.muted = set()
+    camera.run(0.5)
+    assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us, abs=50_000)
+    assert camera.close().written.last_us == pytest.approx(before_us, abs=60_000)
 
 
 def test_silence_on_one_track_is_no_outage(camera: Camera) -> None:
