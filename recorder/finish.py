@@ -20,6 +20,7 @@ from recorder.chain import Chain
 from recorder.facts import Gap, Segment, TakeFacts, TrackCounts
 from recorder.media_file import Reading, Unreadable, copy_seekable, read_back
 from recorder.messages import TakeId, TakeResult
+from recorder.moved_sound import MovedPlaces
 from recorder.mp4_index import NotFragmented, make_plain
 from recorder.part import (
     MEDIA_SUFFIXES,
@@ -45,6 +46,8 @@ __all__ = ["Gap", "PartBusy", "Segment", "TakeFacts", "TrackCounts", "clear", "f
 log = logging.getLogger(__name__)
 
 LEVEL_STEP_MS: Final = 100
+SOUND_MOVED: Final = "sound_moved"
+"""In the journal: the media that has its final name holds its sound where `TakeFacts.sound_moves` wants it."""
 
 
 def finish(
@@ -69,9 +72,15 @@ def finish(
         lock = PartLock.take(part)
     try:
         journal = read_json(journal_path(folder, take_id)) or {}
+        journal["facts"] = take_facts.to_json(facts)
         with contextlib.suppress(OSError):  # a full disk: recovery would know less, that is all
-            write_json(journal_path(folder, take_id), {**journal, "facts": take_facts.to_json(facts)})
-        chosen = (_finished(folder, take_id) if recovered else None) or _choose(folder, take_id, facts)
+            write_json(journal_path(folder, take_id), journal)
+        in_sync = not facts.sound_moves or journal.get(SOUND_MOVED) is True
+        chosen = (_finished(folder, take_id, in_sync) if recovered else None) or _choose(folder, take_id, facts)
+        if facts.sound_moves:
+            with contextlib.suppress(OSError):  # a recovery would say that sound and picture are apart
+                write_json(journal_path(folder, take_id), {**journal, SOUND_MOVED: chosen.in_sync})
+            facts = _with_places_moved(facts) if chosen.in_sync else facts
         result = _describe(folder, take_id, facts, chosen, recovered=recovered)
         _settle(folder, facts, chosen, result, chain)
         return result
@@ -89,6 +98,8 @@ class _Chosen:
     seekable: bool = False
     sound_added: int = 0
     """Packets of silence, less what had no place, where sound was moved."""
+    in_sync: bool = False
+    """Sound lies where `TakeFacts.sound_moves` wants it."""
 
 
 def finals(folder: Path, take_id: TakeId) -> list[Path]:
@@ -96,13 +107,13 @@ def finals(folder: Path, take_id: TakeId) -> list[Path]:
     return [folder / f"{take_id}{suffix}" for suffix in MEDIA_SUFFIXES.values()]
 
 
-def _finished(folder: Path, take_id: TakeId) -> _Chosen | None:
+def _finished(folder: Path, take_id: TakeId, in_sync: bool) -> _Chosen | None:
     """The media that has its final name already, from before a crash or a full disk."""
     for path in finals(folder, take_id):
         with contextlib.suppress(Unreadable, FileNotFoundError):
             reading = read_back(path)
             if reading.video_frames or reading.audio_packets:
-                return _Chosen(path, reading, seekable=reading.indexed)
+                return _Chosen(path, reading, seekable=reading.indexed, in_sync=in_sync)
     return None
 
 
@@ -127,23 +138,39 @@ def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
         return _Chosen()
     sized = not sizes or sizes[0] == (width, height)
     if reading.intact and reading.indexed and sized and not facts.sound_moves:
-        return _Chosen(part, reading, seekable=True)
+        return _Chosen(part, reading, seekable=True, in_sync=True)
     copy = folder / f"{take_id}.copy.tmp"
     try:
         added = copy_seekable(
             part, copy, width=width, height=height, moves=facts.sound_moves, until_us=facts.written.last_us
         )
-        return _Chosen(copy, read_back(copy), seekable=True, sound_added=added)
+        return _Chosen(copy, read_back(copy), seekable=True, sound_added=added, in_sync=True)
     except (Unreadable, OSError):
         # No room for a copy, most likely. Fragments and clusters play as they are.
         copy.unlink(missing_ok=True)
-        return _Chosen(part, reading, seekable=reading.indexed)
+        return _Chosen(part, reading, seekable=reading.indexed, in_sync=not facts.sound_moves)
+
+
+def _with_places_moved(facts: TakeFacts) -> TakeFacts:
+    """What was noted of the sound, where the file holds it."""
+    places = MovedPlaces(facts.sound_moves)
+    gaps = [
+        replace(gap, at_ms=places.place_us(gap.at_ms * 1000) // 1000) if gap.track == "audio" else gap
+        for gap in facts.gaps
+    ]
+    return replace(facts, gaps=tuple(gaps), levels=places.levels(facts.levels, LEVEL_STEP_MS * 1000))
 
 
 def _describe(folder: Path, take_id: TakeId, facts: TakeFacts, chosen: _Chosen, *, recovered: bool) -> TakeResult:
     reading = chosen.reading
     written = replace(facts.written, audio_packets=facts.written.audio_packets + chosen.sound_added)
-    verdict, reasons = judge(replace(facts, written=written), reading, recovered=recovered, seekable=chosen.seekable)
+    verdict, reasons = judge(
+        replace(facts, written=written),
+        reading,
+        recovered=recovered,
+        seekable=chosen.seekable,
+        in_sync=chosen.in_sync,
+    )
     if chosen.path is None or reading is None:
         return TakeResult(
             take_id,
@@ -188,7 +215,7 @@ def _settle(folder: Path, facts: TakeFacts, chosen: _Chosen, result: TakeResult,
                 path.rename(folder / f"{take_id}{UNREADABLE_SUFFIX}")
     sync_folder(folder)  # before the link, which is there for good
     try:
-        write_sidecar(folder, result, facts, chosen.reading, chain)
+        write_sidecar(folder, result, facts, chosen.reading, chain, in_sync=chosen.in_sync)
         clear(folder, take_id)
     except OSError as error:
         log.error("take %s is kept, but recovery must describe it: %s", take_id, error)

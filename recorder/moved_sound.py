@@ -6,7 +6,8 @@ length stays true.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from recorder.lipsync import SoundMove
@@ -43,3 +44,24 @@ class MovedSound:
             self._end_us = silent_us + SILENCE_US
         self._end_us = end_us
         yield pts_us, payload
+
+
+class MovedPlaces:
+    """Where what was noted of a take's sound is after the moves. A place between two of them is of the one before."""
+
+    def __init__(self, moves: tuple[SoundMove, ...]) -> None:
+        self._moves = sorted(moves, key=lambda move: move.from_us)
+        self._from_us = [move.from_us for move in self._moves]
+
+    def place_us(self, at_us: int) -> int:
+        index = bisect_left(self._from_us, at_us) - 1
+        return max(0, at_us + (self._moves[index].later_us if index >= 0 else 0))
+
+    def levels(self, levels: Sequence[int], step_us: int) -> tuple[int, ...]:
+        """The loudest of each step, as many as before."""
+        found = [0] * len(levels)
+        for index, level in enumerate(levels):
+            step = self.place_us(index * step_us + step_us // 2) // step_us
+            if step < len(found):
+                found[step] = max(found[step], level)
+        return tuple(found)

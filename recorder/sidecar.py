@@ -37,14 +37,20 @@ _RESULT_FIELDS: Final = frozenset(TakeResult.__dataclass_fields__)
 
 
 def write_sidecar(
-    folder: Path, result: TakeResult, facts: TakeFacts, reading: Reading | None, chain: Chain | None = None
+    folder: Path,
+    result: TakeResult,
+    facts: TakeFacts,
+    reading: Reading | None,
+    chain: Chain | None = None,
+    *,
+    in_sync: bool,
 ) -> None:
     """The sidecar, its name and its link are durable when it returns. Takes over the take's reserve. Raises OSError.
 
     It is written whole under the reserve's name, then linked, then named: a crash after the link leaves what
     `complete` only has to name.
     """
-    content = _content(folder, result, facts, reading)
+    content = _content(folder, result, facts, reading, in_sync)
     media = _media(folder, result) if chain is not None else None
     sha256 = result.sha256 or (sha256_of(media) if media is not None else "")
     staged, take_id = reserve_path(folder, result.take_id), result.take_id
@@ -102,7 +108,9 @@ def _media(folder: Path, result: TakeResult) -> Path | None:
     return path if path.exists() else None
 
 
-def _content(folder: Path, result: TakeResult, facts: TakeFacts, reading: Reading | None) -> dict[str, Any]:
+def _content(
+    folder: Path, result: TakeResult, facts: TakeFacts, reading: Reading | None, in_sync: bool
+) -> dict[str, Any]:
     written = facts.written
     return {
         "version": VERSION,
@@ -121,6 +129,7 @@ def _content(folder: Path, result: TakeResult, facts: TakeFacts, reading: Readin
             "source": facts.sync_source,
             "offset_us": facts.sync_offset_us,
             "sound_moves": [asdict(move) for move in facts.sound_moves],
+            "sound_moved": bool(facts.sound_moves) and in_sync,
             "timestamp_jumps": facts.timestamp_jumps,
         },
         "clock_ms": facts.clock_ms,

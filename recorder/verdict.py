@@ -43,15 +43,19 @@ class Reason(StrEnum):
 FATAL: Final = frozenset((Reason.NO_KEY_FRAME, Reason.UNREADABLE, Reason.SHORT))
 
 
-def judge(facts: TakeFacts, reading: Reading | None, *, recovered: bool, seekable: bool) -> tuple[Verdict, list[str]]:
+def judge(
+    facts: TakeFacts, reading: Reading | None, *, recovered: bool, seekable: bool, in_sync: bool
+) -> tuple[Verdict, list[str]]:
     """The verdict and its reasons, gravest first. `reading` None means the file could not be read."""
-    reasons = list(_reasons(facts, reading, recovered=recovered, seekable=seekable))
+    reasons = list(_reasons(facts, reading, recovered=recovered, seekable=seekable, in_sync=in_sync))
     if FATAL.intersection(reasons):
         return Verdict.FAILED, [str(reason) for reason in reasons]
     return (Verdict.USABLE if reasons else Verdict.GOOD), [str(reason) for reason in reasons]
 
 
-def _reasons(facts: TakeFacts, reading: Reading | None, *, recovered: bool, seekable: bool) -> list[Reason]:
+def _reasons(
+    facts: TakeFacts, reading: Reading | None, *, recovered: bool, seekable: bool, in_sync: bool
+) -> list[Reason]:
     if reading is None:
         empty = not facts.written.video_frames and bool(facts.written.codec)
         return [Reason.NO_KEY_FRAME if empty else Reason.UNREADABLE]
@@ -67,7 +71,7 @@ def _reasons(facts: TakeFacts, reading: Reading | None, *, recovered: bool, seek
         Reason.SHORT: duration_ms < SHORTEST_MS,
         Reason.GAP: any(gap.length_ms > GAP_MS for gap in facts.gaps),
         Reason.LOSS: _lossy(facts.video) or _lossy(facts.audio),
-        Reason.TIMESTAMPS: skewed or not reading.rising or bool(facts.timestamp_jumps),
+        Reason.TIMESTAMPS: skewed or not in_sync or not reading.rising or bool(facts.timestamp_jumps),
         Reason.NO_SOUND: facts.audio_expected and not reading.audio_packets,
         Reason.INCOMPLETE: not counted or not reading.intact,
         Reason.NOT_SEEKABLE: not seekable,
