@@ -2,7 +2,8 @@
 
 `python -m tests.bench.whip --folder DIR [--port 8099] [--workers 1]` prints READY and the first worker's process id.
 POST /whip?take=NAME with an offer answers it; DELETE /whip/NAME sends the peer away. GET /state says
-what is known of every take; POST /finish ends them all and returns their results. Both are JSON.
+what is known of every take; POST /finish ends them all, or with `?of=NAME` those whose names begin so, and returns
+their results. Both are JSON.
 """
 
 from __future__ import annotations
@@ -122,15 +123,17 @@ class Front:
             together.update(counters)
         return together
 
-    async def finish(self, _: web.Request) -> web.Response:
+    async def finish(self, request: web.Request) -> web.Response:
         counters = await self._counters()
-        for take_id in [take_id for take_id, take in self.takes.items() if take.result is None]:
+        of = request.query.get("of", "")
+        takes = {take_id: take for take_id, take in self.takes.items() if take_id.startswith(of)}
+        for take_id in [take_id for take_id, take in takes.items() if take.result is None]:
             with contextlib.suppress(RecorderError):  # its worker died: what is left of it is told by an event
                 await self.pool.stop_take(take_id)
         async with asyncio.timeout(FINISH_TIMEOUT_S):
-            while any(take.result is None for take in self.takes.values()):
+            while any(take.result is None for take in takes.values()):
                 await asyncio.sleep(0.05)
-        results = [take.result for take in self.takes.values()]
+        results = [take.result for take in takes.values()]
         return web.json_response({"takes": results, "counters": counters})
 
 
