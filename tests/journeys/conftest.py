@@ -32,14 +32,18 @@ DIM = (*PAGES, "test_cheats", "test_kills")
 LOOPBACK = "--allow-loopback-in-peer-connection"
 
 
-@pytest.hookimpl(wrapper=True)  # pytest-xdist reads the groups in its hook of the same name, which comes first
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
-    """One browser that records at a time, since it wants a core for its encoder; beside it one that looks at pages."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            group = "pages" if item.path.stem in PAGES else "recordings"
-            item.add_marker(pytest.mark.xdist_group(group))
-    return (yield)
+@pytest.hookimpl(wrapper=True)  # before pytest-xdist reads the groups, whichever of the two was registered first
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """One browser at a time whose pictures count, since it wants a core for its encoder; beside it one that looks at
+    pages, and records with a dim camera at most."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        group = "pages" if item.path.stem in PAGES else "recordings"
+        item.add_marker(pytest.mark.xdist_group(group))
+    done = yield
+    if config.getoption("loadgroup", False) and not all("@" in item.nodeid for item in ours):
+        raise pytest.UsageError("pytest-xdist took no notice of the groups: these journeys would run side by side")
+    return done
 
 
 @pytest.fixture(scope="module")

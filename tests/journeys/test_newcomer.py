@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.journeys.candidate import Candidate
-from tests.journeys.conftest import ADDRESS, CHROMIUM, FAKE_CAMERA, QUIET
+from tests.journeys.conftest import ADDRESS, CHROMIUM, DIM_CAMERA, QUIET
 from tests.journeys.house import Ask, House, until
 
 
@@ -22,7 +22,7 @@ def test_a_browser_without_flags_reaches_one_of_the_advertised_addresses(tmp_pat
         house.start()
         until(lambda: ADDRESS in house.log.read_text(), 5, "the server says where it can be reached")
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=wrapper, args=[*QUIET, *FAKE_CAMERA])
+            browser = playwright.chromium.launch(executable_path=wrapper, args=[*QUIET, *DIM_CAMERA])
             candidate = Candidate(browser, house, invited)
             candidate.accept_and_start()
             candidate.show(timed=False)
