@@ -18,11 +18,7 @@ from typing import Protocol, cast
 
 from recorder.address import Address, plain
 from recorder.routes import Route
-from recorder.udp import (
-    LARGEST_DATAGRAM_BYTES,
-    SMALLEST_DATAGRAM_BYTES,
-    UdpPort,
-)
+from recorder.udp import LARGEST_DATAGRAM_BYTES, SMALLEST_DATAGRAM_BYTES, UdpPort
 
 MOST_CONNECTIONS = 1024
 MOST_STRANGERS = 256

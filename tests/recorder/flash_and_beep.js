@@ -1,6 +1,8 @@
 // A camera and a microphone of one clock: each picture says in a barcode when it was drawn, by the AudioContext's
-// time, and flashes while the oscillator beeps, once a second. `stage` publishes them; the test answers the offer.
+// time, and flashes while the oscillator beeps, once a second, by its pitch one of TONES. `stage` publishes them; the
+// test answers the offer.
 const CELLS = 24;
+const TONES = [600, 1000, 1400, 1800, 2200];
 
 window.stage = async ({ codec, width, height }) => {
   const clock = new AudioContext({ sampleRate: 48000 });
@@ -9,12 +11,12 @@ window.stage = async ({ codec, width, height }) => {
   const volume = clock.createGain();
   volume.gain.value = 0;
   const tone = clock.createOscillator();
-  tone.frequency.value = 1000;
   tone.connect(volume).connect(microphone);
   tone.start();
   let scheduled = 0;
   const schedule = () => {
     for (; scheduled < clock.currentTime + 3; scheduled++) {
+      tone.frequency.setValueAtTime(TONES[scheduled % TONES.length], scheduled);
       volume.gain.setValueAtTime(0.5, scheduled);
       volume.gain.setValueAtTime(0, scheduled + 0.1);
     }
@@ -64,6 +66,7 @@ window.stage = async ({ codec, width, height }) => {
     await video.sender.replaceTrack(on.track);
     before.off();
   };
+  window.nowMs = () => Math.round(clock.currentTime * 1000);
   window.sent = async () => {
     for (const report of (await peer.getStats()).values()) {
       if (report.type === "outbound-rtp" && report.kind === "video") {

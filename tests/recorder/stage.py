@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 import os
 import statistics
-from collections.abc import AsyncIterator
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from recorder.messages import (
     TakeResult,
     TakeStarted,
 )
+from recorder.opus import SILENCE
 from tests.journeys.conftest import CHROMIUM, LOOPBACK, QUIET
 from tests.recorder.test_udp import Bench
 
@@ -38,6 +41,11 @@ PEER = PeerId("peer")
 CELLS = 24
 RATE = 48_000
 QUIET_BEFORE = RATE // 4
+LOUD = 3000
+TONES = (600, 1000, 1400, 1800, 2200)
+PITCH_OF = RATE // 20
+"""Samples: half a beep."""
+NEXT_TO_MS = 1000
 
 
 class Stage(Bench):
@@ -67,6 +75,11 @@ class Stage(Bench):
     async def sent(self) -> dict[str, int]:
         """What the browser says of its pictures: `frames`, `width`, `height`, `target` in bit/s."""
         found: dict[str, int] = await self.page.evaluate("window.sent()")
+        return found
+
+    async def now_ms(self) -> int:
+        """The clock of the page's pictures and sound."""
+        found: int = await self.page.evaluate("window.nowMs()")
         return found
 
     def freeze(self, signal_number: int) -> None:
@@ -139,10 +152,19 @@ def pictures(media: Path) -> list[Seen]:
     return found
 
 
-def beeps(media: Path) -> list[float]:
-    """Where in the file each beep begins, in milliseconds, if it begins after a quarter of a second of silence."""
-    found: list[float] = []
+@dataclass(frozen=True, slots=True)
+class Beep:
+    """Where in the file it begins, in milliseconds, and at which of the sender's seconds, modulo as many as TONES."""
+
+    at_ms: float
+    second: int
+
+
+def beeps(media: Path) -> list[Beep]:
+    """Every beep that begins after a quarter of a second of silence, known by its pitch."""
+    found: list[Beep] = []
     quiet = 0
+    started_ms, heard = 0.0, array.array("h")
     with av.open(str(media)) as container:
         resampler = av.AudioResampler("s16", "mono", RATE)
         for decoded in container.decode(container.streams.audio[0]):
@@ -151,42 +173,70 @@ def beeps(media: Path) -> list[float]:
             for frame in resampler.resample(decoded):
                 samples = array.array("h", bytes(frame.planes[0])[: frame.samples * 2])
                 for index, sample in enumerate(samples):
-                    if abs(sample) < 3000:
+                    if abs(sample) < LOUD:
                         quiet += 1
                     else:
                         if quiet >= QUIET_BEFORE:
-                            found.append(at_ms + index * 1000 / RATE)
+                            started_ms, heard = at_ms + index * 1000 / RATE, array.array("h", [0])
                         quiet = 0
+                    if 0 < len(heard) < PITCH_OF:
+                        heard.append(sample)
+                        if len(heard) == PITCH_OF:
+                            found.append(Beep(started_ms, _tone(heard)))
                 at_ms += frame.samples * 1000 / RATE
     return found
 
 
+def _tone(samples: Sequence[int]) -> int:
+    """Which of TONES is next to its pitch, by the periods of what is loud."""
+    rises, low = [0], False
+    for index, sample in enumerate(samples):
+        if low and sample > LOUD:
+            rises.append(index)
+        low = sample < -LOUD or (low and sample <= LOUD)
+    hertz = RATE / statistics.median(later - before for before, later in pairwise(rises)) if rises[1:] else 0.0
+    return min(range(len(TONES)), key=lambda index: abs(TONES[index] - hertz))
+
+
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How late sound is beside its picture, for each picture, in milliseconds."""
+    """How late sound is beside its picture, for each picture that has a beep next to it: (place, lateness) in
+    milliseconds."""
 
     apart: list[tuple[float, float]]
+    beeps: list[Beep]
 
     def p95_ms(self, from_s: float, until_s: float) -> float:
-        return statistics.quantiles(self._within(from_s, until_s), n=20)[-1]
+        """Of the pictures there, at least half as many as a camera gives, with a beep each second, but at the ends."""
+        found = self._within(from_s, until_s)
+        heard = [beep for beep in self.beeps if from_s * 1000 <= beep.at_ms < until_s * 1000]
+        assert len(found) >= 15 * (until_s - from_s), "too few pictures beside sound"
+        assert len(heard) >= int(until_s - from_s) - 2, "too few beeps"
+        return statistics.quantiles(map(abs, found), n=20)[-1]
 
     def median_ms(self, from_s: float, until_s: float) -> float:
-        return statistics.median(apart for at, apart in self.apart if from_s * 1000 <= at < until_s * 1000)
+        return statistics.median(self._within(from_s, until_s))
 
     def _within(self, from_s: float, until_s: float) -> list[float]:
-        found = [abs(apart) for at, apart in self.apart if from_s * 1000 <= at < until_s * 1000]
-        assert len(found) > 30, "too few pictures"
-        return found
+        return [apart for at, apart in self.apart if from_s * 1000 <= at < until_s * 1000]
 
 
-def together(media: Path) -> Together:
-    """Each picture beside the beep next to it: a beep begins at each full second of the sender's clock."""
+def together(seen: list[Seen], media: Path) -> Together:
+    """Each of the file's pictures beside the beep next to it: one begins at each full second of the sender's clock."""
     sounds = beeps(media)
-    assert sounds, "no beep in the file"
+    at_ms = [beep.at_ms for beep in sounds]
     apart = []
-    for each in pictures(media):
-        beep_ms = min(sounds, key=lambda at: abs(at - each.at_ms))
-        picture_ms = each.at_ms - each.drawn_ms
-        sound_ms = beep_ms - round((beep_ms - picture_ms) / 1000) * 1000
-        apart.append((each.at_ms, sound_ms - picture_ms))
-    return Together(apart)
+    for each in seen:
+        index = bisect_left(at_ms, each.at_ms)
+        for beep in sorted(sounds[max(0, index - 1) : index + 1], key=lambda beep: abs(beep.at_ms - each.at_ms))[:1]:
+            if abs(beep.at_ms - each.at_ms) <= NEXT_TO_MS:
+                # Of the seconds with that pitch the one that is nearest to when the picture was drawn.
+                second = round((each.drawn_ms / 1000 - beep.second) / len(TONES)) * len(TONES) + beep.second
+                apart.append((each.at_ms, (beep.at_ms - second * 1000) - (each.at_ms - each.drawn_ms)))
+    return Together(apart, sounds)
+
+
+def silences(media: Path) -> int:
+    """How many packets of the sound are the recorder's own silence, of 20 ms each."""
+    with av.open(str(media)) as container:
+        return sum(bytes(packet) == SILENCE for packet in container.demux(audio=0) if packet.size)
