@@ -25,6 +25,7 @@ class ChargedClock:
         self.outage_began_us: int | None = None
         self._earliest_start_us = 0
         self._stopped_us: int | None = None
+        self._end_at_stop_us = 0
 
     def start(self, at_us: int) -> None:
         self.start_us = at_us
@@ -48,8 +49,16 @@ class ChargedClock:
         return max(0, self.limit_us // 1000 - self.elapsed_us(now_us) // 1000)
 
     def stop(self, now_us: int) -> None:
-        self.end_us = self.elapsed_us(now_us)
+        self.end_us = self._end_at_stop_us = self.elapsed_us(now_us)
         self._stopped_us = now_us
+
+    def is_after_stop(self, since_start_us: int) -> bool:
+        """Of a moment of the sender's, outages and all."""
+        return self._stopped_us is not None and since_start_us >= self._stopped_us - (self.start_us or 0)
+
+    def settle_end(self, media_us: int) -> None:
+        """Of what an outage that ended after the stop gave back, no more is charged than there is media of."""
+        self.end_us = max(self._end_at_stop_us, min(self.end_us, media_us))
 
     def begins_outage(self, now_us: int, last_packet_us: int) -> bool:
         """Whether an outage begins with this look: it is counted back to the last packet."""
@@ -70,8 +79,8 @@ class ChargedClock:
     def end_outage(self, arrival_us: int, hole_us: int) -> int:
         """Ends the outage at the first frame after it; how much of it is cut out of the file and not charged.
 
-        `hole_us` is what is missing of the media. What was only late is in the file, and is charged, be it that it
-        is heard out after the stop.
+        `hole_us` is what is missing of the media. What was only late is in the file, and is charged: the end is later
+        again if it is heard out after the stop, until it is settled.
         """
         began_us, self.outage_began_us = self.outage_began_us, None
         length_us = 0 if began_us is None else max(0, arrival_us - began_us)

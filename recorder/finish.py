@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 LEVEL_STEP_MS: Final = 100
 SOUND_MOVED: Final = "sound_moved"
-"""In the journal: the media that has its final name holds its sound where `TakeFacts.sound_moves` wants it."""
+"""In the journal: how large the file is that holds its sound where `TakeFacts.sound_moves` wants it."""
 
 
 def finish(
@@ -75,12 +75,12 @@ def finish(
         journal["facts"] = take_facts.to_json(facts)
         with contextlib.suppress(OSError):  # a full disk: recovery would know less, that is all
             write_json(journal_path(folder, take_id), journal)
-        in_sync = not facts.sound_moves or journal.get(SOUND_MOVED) is True
-        chosen = (_finished(folder, take_id, in_sync) if recovered else None) or _choose(folder, take_id, facts)
-        if facts.sound_moves:
+        finished = _finished(folder, take_id, facts, journal.get(SOUND_MOVED)) if recovered else None
+        chosen = finished or _choose(folder, take_id, facts)
+        if facts.sound_moves and chosen.in_sync and chosen.reading is not None:
             with contextlib.suppress(OSError):  # a recovery would say that sound and picture are apart
-                write_json(journal_path(folder, take_id), {**journal, SOUND_MOVED: chosen.in_sync})
-            facts = _with_places_moved(facts) if chosen.in_sync else facts
+                write_json(journal_path(folder, take_id), {**journal, SOUND_MOVED: chosen.reading.size_bytes})
+            facts = _with_places_moved(facts)
         result = _describe(folder, take_id, facts, chosen, recovered=recovered)
         _settle(folder, facts, chosen, result, chain)
         return result
@@ -107,12 +107,13 @@ def finals(folder: Path, take_id: TakeId) -> list[Path]:
     return [folder / f"{take_id}{suffix}" for suffix in MEDIA_SUFFIXES.values()]
 
 
-def _finished(folder: Path, take_id: TakeId, in_sync: bool) -> _Chosen | None:
+def _finished(folder: Path, take_id: TakeId, facts: TakeFacts, moved_bytes: object) -> _Chosen | None:
     """The media that has its final name already, from before a crash or a full disk."""
     for path in finals(folder, take_id):
         with contextlib.suppress(Unreadable, FileNotFoundError):
             reading = read_back(path)
             if reading.video_frames or reading.audio_packets:
+                in_sync = not facts.sound_moves or moved_bytes == reading.size_bytes
                 return _Chosen(path, reading, seekable=reading.indexed, in_sync=in_sync)
     return None
 

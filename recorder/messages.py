@@ -275,10 +275,7 @@ class OutageEnded:
 
 @dataclass(frozen=True, slots=True)
 class TakeEnding:
-    """Recording is over; the file is being closed and verified.
-
-    `elapsed_ms` lacks what is still being heard out of an outage that lasts; the result has it.
-    """
+    """Recording is over; the file is being closed and verified. Said once what an outage held back is heard out."""
 
     take_id: TakeId
     reason: EndReason

@@ -60,9 +60,12 @@ class Placing:
     def end_us(self) -> int:
         """Where the file ends when the clock does. The file has the sound's clock, and pictures follow it: a slow one,
         or one that lost sound on the way, is behind ours, and what comes in that much later is of after the end."""
+        return self._clock.end_us + self._behind_us
+
+    @property
+    def _behind_us(self) -> int:
         video = self._source.video
-        slew_us = video.timeline.slew_us if video is not None else 0
-        return self._clock.end_us + slew_us if slew_us < 0 else self._clock.end_us
+        return min(0, video.timeline.slew_us) if video is not None else 0
 
     @property
     def sound_end_us(self) -> int:
@@ -109,7 +112,7 @@ class Placing:
         """
         clock = self._clock
         began_us = clock.outage_began_us
-        if began_us is not None and arrival_us > began_us:
+        if began_us is not None and arrival_us > began_us and not clock.is_after_stop(pts_us - self._behind_us):
             file_end_us = max(self._last_pts_us.values())
             cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
             if cut_us >= SHORTEST_GAP_US:  # else all of it was only late
@@ -149,6 +152,10 @@ class Placing:
         if thaw.ready:
             self.thaw(kind)
         return True
+
+    def listens(self, now_us: int) -> bool:
+        """Whether a track's late frames still wait for the sender's clock to be known."""
+        return self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us)
 
     def thaw(self, kind: str) -> None:
         """Places what waits for the sender's clock to be known."""
@@ -269,8 +276,13 @@ class Placing:
             self.sound.fill(self._mux, min(self.sound.end_us + skipped_us, self.sound_end_us))
             self._step_unnoted = True
 
-    def end(self) -> None:
-        """Nothing more comes: what is missing up to the end is noted, and sound filled with silence."""
+    def end(self, now_us: int) -> None:
+        """Nothing more comes: what waits is placed, what is missing up to the end noted, sound filled with silence."""
+        self.thaw("video")
+        self.thaw("audio")
+        self.look_at_sync(now_us, at_end=True)
+        written_us = max(self._last_pts_us["video"] + FRAME_US, self._last_pts_us["audio"] + SILENCE_US)
+        self._clock.settle_end(written_us - self._behind_us if self._mux.fault is None else 0)
         if self._source.video is not None:
             self.watch_pause(self.end_us)
         if self.sound.started:

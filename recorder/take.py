@@ -69,7 +69,7 @@ class Take:
         self._asked_us = 0
         self._prelude = Prelude(self._go_us)
         self.started_unix_ms = 0
-        self._flush_at_us = 0
+        self._flush_at_us, self._told_end = 0, False
         self._next_progress_us = 0
         self._clock = ChargedClock(order.limit_ms)
         self._placing: Placing | None = None
@@ -105,10 +105,8 @@ class Take:
             case Phase.RECORDING:
                 self._tick_recording(now_us)
             case Phase.ENDING:
-                if now_us >= self._flush_at_us:
-                    self._close()
-            case Phase.DONE:
-                pass
+                if now_us >= self._flush_at_us and not (self._placing and self._placing.listens(now_us)):
+                    self._close(now_us)
 
     def _tick_countdown(self, now_us: int) -> None:
         if now_us >= self._go_us:
@@ -265,7 +263,7 @@ class Take:
     # The end.
 
     def end(self, reason: EndReason, now_us: int) -> None:
-        """Stops the clock; late packets of the time before are still taken for 300 ms, after an outage too."""
+        """Stops the clock; takes late packets for 300 ms more, and hears out what an outage held back."""
         if self.phase is Phase.COUNTDOWN:
             self._abandon(NeverStarted.CANCELLED if reason is EndReason.STOPPED else NeverStarted.PEER_GONE)
             return
@@ -277,7 +275,12 @@ class Take:
         self.phase = Phase.ENDING
         self.end_reason = reason
         self._flush_at_us = now_us + LATE_PACKETS_US
-        self._emit(TakeEnding(self.order.take_id, reason, self._clock.end_us // 1000))
+        self._told_end = self._clock.outage_began_us is None
+        if self._told_end:
+            self._say_ending()
+
+    def _say_ending(self) -> None:
+        self._emit(TakeEnding(self.order.take_id, self.end_reason, self._clock.end_us // 1000))
 
     def give_up(self) -> None:
         """Its own clock raises: it ends where it is."""
@@ -289,15 +292,14 @@ class Take:
         self._emit(TakeNotStarted(self.order.take_id, reason))
         self._ended(self)
 
-    def _close(self) -> None:
+    def _close(self, now_us: int) -> None:
         for track in (self.source.video, self.source.audio):
             if track is not None and track.listener is self:
                 track.flush()
         if self._placing is not None:
-            self._placing.thaw("video")
-            self._placing.thaw("audio")
-            self._placing.look_at_sync(self._flush_at_us, at_end=True)
-            self._placing.end()
+            self._placing.end(now_us)
+        if not self._told_end:
+            self._say_ending()
         self._notes.leave(self.source)
         self.phase = Phase.DONE
         self._records = None

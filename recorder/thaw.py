@@ -66,6 +66,13 @@ class Thaw:
             self.ready = True
         return True
 
+    def listens(self, now_us: int) -> bool:
+        """Whether what comes next may tell more of what is kept."""
+        kept = self.kept
+        if not kept or now_us - kept[-1].arrival_us > HEAR_FOR_US:
+            return False
+        return now_us - kept[0].arrival_us <= HEAR_AT_MOST_US
+
     def taken(self) -> list[Kept]:
         """What was kept, once."""
         kept, self.kept, self._bytes, self.ready = self.kept, [], 0, False

@@ -3,13 +3,14 @@
 // test answers the offer.
 const CELLS = 24;
 const TONES = [600, 1000, 1400, 1800, 2200];
+const QUIET = 0.002;  // not nothing: a packet of that is like the recorder's own silence
 
 window.stage = async ({ codec, width, height }) => {
   const clock = new AudioContext({ sampleRate: 48000 });
   await clock.resume();
   const microphone = clock.createMediaStreamDestination();
   const volume = clock.createGain();
-  volume.gain.value = 0;
+  volume.gain.value = QUIET;
   const tone = clock.createOscillator();
   tone.connect(volume).connect(microphone);
   tone.start();
@@ -18,7 +19,7 @@ window.stage = async ({ codec, width, height }) => {
     for (; scheduled < clock.currentTime + 3; scheduled++) {
       tone.frequency.setValueAtTime(TONES[scheduled % TONES.length], scheduled);
       volume.gain.setValueAtTime(0.5, scheduled);
-      volume.gain.setValueAtTime(0, scheduled + 0.1);
+      volume.gain.setValueAtTime(QUIET, scheduled + 0.1);
     }
   };
   schedule();

@@ -106,7 +106,8 @@ async def test_a_browser_that_is_frozen_for_8_s_goes_on_in_sync(tmp_path: Path, 
         found.freeze(signal.SIGSTOP)
         await asyncio.sleep(8)
         found.freeze(signal.SIGCONT)
-        ended = await found.said(lambda event: isinstance(event, OutageEnded))
+        # A busy machine may have stalled before that: then all was only late.
+        ended = await found.said(lambda event: isinstance(event, OutageEnded) and event.outage_ms > 0)
         assert ended.outage_ms == pytest.approx(8000, abs=500)
         await asyncio.sleep(12)
         result, media = await found.stop()

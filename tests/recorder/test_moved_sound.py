@@ -15,6 +15,7 @@ from recorder.finish import finish
 from recorder.lipsync import SoundMove
 from recorder.messages import TakeResult, Verdict
 from recorder.moved_sound import MovedPlaces
+from recorder.part import journal_path, read_json, write_json
 from recorder.recovery import recover
 from tests.recorder.test_finish import facts_of, part_with
 from tests.recorder.test_mux import CODECS, TAKE
@@ -96,3 +97,15 @@ def test_a_recovery_knows_whether_sound_was_moved(
     found = sidecar(tmp_path)
     assert found["sync"]["sound_moved"] is room
     assert found["gaps"][0]["at_ms"] == (1_760 if room else 2_000)
+
+
+def test_a_move_that_a_crash_took_back_is_not_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(finish_module, "write_sidecar", no_room)
+        full.setattr(finish_module, "copy_seekable", no_room)
+        moved(tmp_path, "vp8")
+    journal = read_json(journal_path(tmp_path, TAKE))
+    write_json(journal_path(tmp_path, TAKE), {**(journal or {}), finish_module.SOUND_MOVED: 1_000})
+    (result,) = recover(tmp_path)
+    assert result.reasons == ["timestamps", "recovered"]
+    assert sidecar(tmp_path)["sync"]["sound_moved"] is False

@@ -49,6 +49,8 @@ class Camera:
         self._next = {"video": self.now_us, "audio": self.now_us}
         self._want_key = True
         self.answers_requests = True
+        self._held: list[tuple[str, int]] | None = None
+        self._drain = self._let_go_us = 0
         self.take = Take(
             Arm(TakeId("take"), PeerId("peer"), str(folder), 1000, limit_ms, 1 << 30),
             self,
@@ -72,10 +74,35 @@ class Camera:
                 while self._next[kind] <= self.now_us:
                     at, self._next[kind] = self._next[kind], self._next[kind] + step
                     self._send(kind, at)
+            self._let_go(tick_us)
             self.take.tick(self.now_us)
+
+    def hold(self) -> None:
+        """The network holds back what is sent from now on."""
+        self._held, self._drain = [], 0
+
+    def drain(self, times: int) -> None:
+        """It lets go what it held back, the oldest first, so many times as fast as it was sent."""
+        self._drain = times
+
+    def lose_held(self, keep_s: float) -> None:
+        """All but the oldest of what is held back."""
+        assert self._held
+        self._held = [each for each in self._held if each[1] < self._held[0][1] + keep_s * S]
+
+    def _let_go(self, passed_us: int) -> None:
+        if self._held is not None and self._drain:
+            self._let_go_us = max(self._let_go_us, self._held[0][1] if self._held else 0) + passed_us * self._drain
+            while self._held and self._held[0][1] <= self._let_go_us:
+                self.deliver(*self._held.pop(0), self.now_us)
+            if not self._held:
+                self._held = None
 
     def _send(self, kind: str, at_us: int) -> None:
         if kind in self.muted or (kind == "video" and self.video is None):
+            return
+        if self._held is not None:
+            self._held.append((kind, at_us))
             return
         self.deliver(kind, at_us, at_us)
 
@@ -289,33 +316,34 @@ def test_what_only_came_late_is_kept_and_charged(tmp_path: Path, writer: Writer)
     assert abs(written.last_us - 15 * S) <= 60_000
 
 
-@pytest.mark.parametrize("after_stop", [False, True])
+@pytest.mark.parametrize("drain", [2, 5, 10, 1000])
+@pytest.mark.parametrize("stop_s", [-0.1, 0.0, 0.2])
 def test_what_a_stall_held_back_until_the_stop_is_kept_and_charged(
-    tmp_path: Path, writer: Writer, after_stop: bool
+    tmp_path: Path, writer: Writer, stop_s: float, drain: int
 ) -> None:
     camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
     camera.run(4)
     before_us = camera.take.elapsed_us(camera.now_us)
-    late: list[tuple[str, int]] = []
-    send = camera._send
-    camera._send = lambda kind, at_us: late.append((kind, at_us))  # type: ignore[method-assign]
-    camera.run(3)
+    camera.hold()
+    camera.run(3 + min(0.0, stop_s))
     assert len(camera.of(OutageBegan)) == 1
-    stopped_us = camera.now_us
-    if after_stop:
-        camera.take.end(EndReason.STOPPED, stopped_us)
-        camera.run(0.1)
-    for kind, at_us in late:
-        camera.deliver(kind, at_us, camera.now_us)
-    camera._send = send  # type: ignore[method-assign]
-    if not after_stop:
-        camera.take.end(EndReason.STOPPED, stopped_us)
-    camera.run(0.5)
+    if stop_s > 0:
+        camera.drain(drain)
+        camera.run(stop_s)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(max(0.0, -stop_s))
+    camera.drain(drain)
+    camera.run(5)
+    assert camera.take.phase is Phase.DONE
+    whole_us = before_us + round((3 + stop_s) * S)
+    (ending,) = camera.of(TakeEnding)
+    assert isinstance(ending, TakeEnding) and ending.elapsed_ms == pytest.approx(whole_us / 1000, abs=60)
+    assert camera.events.index(ending) > camera.events.index(camera.of(OutageEnded)[0])
+    assert camera.take.elapsed_us(camera.now_us) // 1000 == ending.elapsed_ms
     written = camera.close().written
-    assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us + 3 * S, abs=50_000)
-    assert written.video_frames == pytest.approx((before_us + 3 * S) / FRAME_US, abs=4)
-    assert written.audio_packets == pytest.approx((before_us + 3 * S) / SOUND_US, abs=4)
-    assert written.last_us == pytest.approx(before_us + 3 * S, abs=60_000)
+    assert written.video_frames == pytest.approx(whole_us / FRAME_US, abs=4)
+    assert written.audio_packets == pytest.approx(whole_us / SOUND_US, abs=4)
+    assert written.last_us == pytest.approx(whole_us, abs=60_000)
     assert camera.take.facts(written, 0, 0).gaps == ()
 
 
@@ -332,11 +360,29 @@ def test_a_stop_right_after_a_senders_freeze_keeps_what_came_since_and_charges_n
     camera.run(0.3)
     assert camera.of(OutageEnded) == [], "still heard out"
     camera.take.end(EndReason.STOPPED, camera.now_us)
-    camera.run(0.5)
+    camera.run(1)
+    assert camera.take.phase is Phase.DONE
     written = camera.close().written
     assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us + 0.3 * S, abs=60_000)
     assert written.video_frames == pytest.approx((before_us + 0.3 * S) / FRAME_US, abs=3)
     assert written.last_us == pytest.approx(before_us + 0.3 * S, abs=60_000)
+
+
+def test_what_an_outage_held_back_charges_no_more_than_there_is_of_it(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    camera.hold()
+    camera.run(10)
+    camera.lose_held(keep_s=0.3)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.drain(1000)
+    camera.run(5)
+    assert camera.take.phase is Phase.DONE
+    assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us + 0.3 * S, abs=60_000)
+    written = camera.close().written
+    assert written.last_us == pytest.approx(before_us + 0.3 * S, abs=60_000)
+    assert camera.take.facts(written, 0, 0).gaps == ()
 
 
 def test_a_stop_in_an_outage_charges_nothing_of_it_though_media_comes_again(camera: Camera) -> None:
@@ -347,8 +393,12 @@ def test_a_stop_in_an_outage_charges_nothing_of_it_though_media_comes_again(came
     camera.take.end(EndReason.STOPPED, camera.now_us)
     camera.muted = set()
     camera.run(0.5)
+    assert camera.take.phase is Phase.DONE
     assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us, abs=50_000)
-    assert camera.close().written.last_us == pytest.approx(before_us, abs=60_000)
+    assert camera.of(OutageEnded) == []
+    written = camera.close().written
+    assert written.last_us == pytest.approx(before_us, abs=60_000)
+    assert camera.take.facts(written, 0, 0).gaps == ()
 
 
 def test_silence_on_one_track_is_no_outage(camera: Camera) -> None:
