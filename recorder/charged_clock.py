@@ -56,9 +56,19 @@ class ChargedClock:
         """Of a moment of the sender's, outages and all."""
         return self._stopped_us is not None and since_start_us >= self._stopped_us - (self.start_us or 0)
 
+    @property
+    def stopped(self) -> bool:
+        return self._stopped_us is not None
+
+    def since_stop_us(self, now_us: int) -> int:
+        return 0 if self._stopped_us is None else now_us - self._stopped_us
+
     def settle_end(self, media_us: int) -> None:
         """Of what an outage that ended after the stop gave back, no more is charged than there is media of."""
-        self.end_us = max(self._end_at_stop_us, min(self.end_us, media_us))
+        end_us = max(self._end_at_stop_us, min(self.end_us, media_us))
+        self.last_outage_us += self.end_us - end_us
+        self.outage_us += self.end_us - end_us
+        self.end_us = end_us
 
     def begins_outage(self, now_us: int, last_packet_us: int) -> bool:
         """Whether an outage begins with this look: it is counted back to the last packet."""

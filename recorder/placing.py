@@ -17,7 +17,7 @@ from recorder.mux import Mux
 from recorder.notes import TakeNotes
 from recorder.rejoin import Joint, on_time, on_time_us
 from recorder.sound import TakeSound
-from recorder.thaw import Thaw, stood_still
+from recorder.thaw import HEAR_AT_MOST_US, Thaw, stood_still
 from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
@@ -55,6 +55,7 @@ class Placing:
         self._lost_sound = LostSound()
         self._step_noted_us = 0
         self._step_unnoted = False
+        self._untold_end_us: int | None = None
 
     @property
     def end_us(self) -> int:
@@ -118,7 +119,12 @@ class Placing:
             if cut_us >= SHORTEST_GAP_US:  # else all of it was only late
                 self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
                 self._note()
-            self._outage_ended(cut_us, arrival_us)
+            if cut_us:
+                self.sound.overlaps = True  # what comes late of the sound was cut out with the rest
+            if clock.stopped:
+                self._untold_end_us = arrival_us
+            else:
+                self._outage_ended(cut_us, arrival_us)
         return pts_us - clock.outage_us
 
     def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
@@ -155,16 +161,18 @@ class Placing:
 
     def listens(self, now_us: int) -> bool:
         """Whether a track's late frames still wait for the sender's clock to be known."""
+        if self._clock.since_stop_us(now_us) > HEAR_AT_MOST_US:
+            return False
         return self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us)
 
     def thaw(self, kind: str) -> None:
         """Places what waits for the sender's clock to be known."""
         track, thaw = self._frozen(kind)
-        kept = thaw.taken()
+        catches_up, kept = thaw.catches_up, thaw.taken()
         if not kept or track is None:
             return
         first = on_time(kept, track.timeline.clock_rate)
-        if first is not None and stood_still(track.timeline, kept):
+        if first is not None and not catches_up and stood_still(track.timeline, kept):
             if kind == "audio":
                 began_us, kept = kept[0].arrival_us, list(kept)
                 # What was hurried through is of the time that is cut out.
@@ -189,7 +197,8 @@ class Placing:
             track.timeline.start(rtp, arrival_us, max(self._beside_sound(rtp, arrival_us), track.timeline.last_us))
             self._notes.segment(clock.elapsed_us(arrival_us), self._source)
         media_us = track.timeline.pts_us(rtp, arrival_us)
-        self._lost_sound.seen(media_us - track.timeline.slew_us - arrival_us, arrival_us)
+        if not clock.is_after_stop(media_us - track.timeline.slew_us):  # nor is sound heard any more
+            self._lost_sound.seen(media_us - track.timeline.slew_us - arrival_us, arrival_us)
         if arrival_us >= self.lips.next_look_us:
             self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
@@ -283,6 +292,8 @@ class Placing:
         self.look_at_sync(now_us, at_end=True)
         written_us = max(self._last_pts_us["video"] + FRAME_US, self._last_pts_us["audio"] + SILENCE_US)
         self._clock.settle_end(written_us - self._behind_us if self._mux.fault is None else 0)
+        if self._untold_end_us is not None:
+            self._outage_ended(self._clock.last_outage_us, self._untold_end_us)
         if self._source.video is not None:
             self.watch_pause(self.end_us)
         if self.sound.started:

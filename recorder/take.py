@@ -39,7 +39,7 @@ ASK_BEFORE_GO_US = 140_000
 ASK_AGAIN_US = 350_000
 """Chromium ignores a request within 300 ms of the last."""
 START_WITHIN_US, KEY_EVERY_US = 10_000_000, 4_000_000
-LATE_PACKETS_US, PROGRESS_EVERY_US = 300_000, 1_000_000
+LATE_PACKETS_US, MOST_LATE_US, PROGRESS_EVERY_US = 300_000, 1_000_000, 1_000_000
 
 
 class Take:
@@ -66,11 +66,10 @@ class Take:
         self.end_reason = EndReason.STOPPED
         self._writer, self._emit, self._ended, self._unix_ms = writer, emit, ended, unix_ms
         self._go_us = now_us + order.countdown_ms * 1000
-        self._asked_us = 0
+        self._asked_us = self._next_progress_us = 0
         self._prelude = Prelude(self._go_us)
         self.started_unix_ms = 0
         self._flush_at_us, self._told_end = 0, False
-        self._next_progress_us = 0
         self._clock = ChargedClock(order.limit_ms)
         self._placing: Placing | None = None
         self._records: Placing | None = None  # the same, until its end
@@ -94,9 +93,7 @@ class Take:
 
     def remaining_us(self, now_us: int) -> int | None:
         """Until the limit, if no outage comes between; None in one: the clock stands still until nobody knows when."""
-        if self._clock.outage_began_us is not None:
-            return None
-        return self._clock.limit_us - self._clock.elapsed_us(now_us)
+        return None if self._clock.outage_began_us is not None else self._clock.limit_us - self.elapsed_us(now_us)
 
     def tick(self, now_us: int) -> None:
         match self.phase:
@@ -161,7 +158,8 @@ class Take:
         """For a server that adopts the worker: that it records, and how the last outage stands."""
         if self.started_unix_ms:
             self._emit(TakeStarted(self.order.take_id, self.started_unix_ms, self.order.limit_ms))
-        if self.phase is not Phase.RECORDING:
+        if self._told_end:
+            self._say_ending()
             return
         self._say_outage(now_us)
         if self._clock.outages and self._clock.outage_began_us is None:
@@ -263,7 +261,7 @@ class Take:
     # The end.
 
     def end(self, reason: EndReason, now_us: int) -> None:
-        """Stops the clock; takes late packets for 300 ms more, and hears out what an outage held back."""
+        """Stops the clock; takes late packets for 300 ms more, or 1 s in a stall; hears out what that held back."""
         if self.phase is Phase.COUNTDOWN:
             self._abandon(NeverStarted.CANCELLED if reason is EndReason.STOPPED else NeverStarted.PEER_GONE)
             return
@@ -274,7 +272,8 @@ class Take:
         self._clock.stop(now_us)
         self.phase = Phase.ENDING
         self.end_reason = reason
-        self._flush_at_us = now_us + LATE_PACKETS_US
+        stalls = now_us - self.source.last_media_us >= LATE_PACKETS_US
+        self._flush_at_us = now_us + (MOST_LATE_US if stalls else LATE_PACKETS_US)
         self._told_end = self._clock.outage_began_us is None
         if self._told_end:
             self._say_ending()

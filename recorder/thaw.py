@@ -37,10 +37,12 @@ class Thaw:
     """Of one track: it `keeps` what may be of a frozen sender, until it is `ready` to be judged.
 
     Asked of the first frame after an outage, and while there is anything `kept`; `outages` is how many there had been.
+    What `catches_up` is of a slow network, however late it still is.
     """
 
     def __init__(self) -> None:
         self.ready = False
+        self.catches_up = False
         self.outages = 0
         self.kept: list[Kept] = []
         self._bytes = 0
@@ -60,7 +62,8 @@ class Thaw:
         self._bytes += len(frame.payload)
         marked_us, marked_behind_us = self._mark
         if arrival_us - marked_us >= HEAR_FOR_US:
-            self.ready = marked_behind_us - behind_us < CATCHES_UP_US
+            self.catches_up = marked_behind_us - behind_us >= CATCHES_UP_US
+            self.ready = not self.catches_up
             self._mark = (arrival_us, behind_us)
         if arrival_us - kept[0].arrival_us > HEAR_AT_MOST_US or self._bytes > MOST_KEPT_BYTES or len(kept) >= MOST_KEPT:
             self.ready = True
@@ -75,7 +78,8 @@ class Thaw:
 
     def taken(self) -> list[Kept]:
         """What was kept, once."""
-        kept, self.kept, self._bytes, self.ready = self.kept, [], 0, False
+        kept, self.kept, self._bytes = self.kept, [], 0
+        self.ready = self.catches_up = False
         return kept
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -51,6 +52,7 @@ class Camera:
         self.answers_requests = True
         self._held: list[tuple[str, int]] | None = None
         self._drain = self._let_go_us = 0
+        self.held_alone = {"video", "audio"}
         self.take = Take(
             Arm(TakeId("take"), PeerId("peer"), str(folder), 1000, limit_ms, 1 << 30),
             self,
@@ -101,7 +103,7 @@ class Camera:
     def _send(self, kind: str, at_us: int) -> None:
         if kind in self.muted or (kind == "video" and self.video is None):
             return
-        if self._held is not None:
+        if self._held is not None and kind in self.held_alone:
             self._held.append((kind, at_us))
             return
         self.deliver(kind, at_us, at_us)
@@ -316,14 +318,17 @@ def test_what_only_came_late_is_kept_and_charged(tmp_path: Path, writer: Writer)
     assert abs(written.last_us - 15 * S) <= 60_000
 
 
+@pytest.mark.parametrize("first", ["video", "audio"])
 @pytest.mark.parametrize("drain", [2, 5, 10, 1000])
 @pytest.mark.parametrize("stop_s", [-0.1, 0.0, 0.2])
 def test_what_a_stall_held_back_until_the_stop_is_kept_and_charged(
-    tmp_path: Path, writer: Writer, stop_s: float, drain: int
+    tmp_path: Path, writer: Writer, stop_s: float, drain: int, first: str
 ) -> None:
     camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
     camera.run(4)
     before_us = camera.take.elapsed_us(camera.now_us)
+    if first == "video":
+        camera._next["audio"] += 5_000
     camera.hold()
     camera.run(3 + min(0.0, stop_s))
     assert len(camera.of(OutageBegan)) == 1
@@ -344,7 +349,9 @@ def test_what_a_stall_held_back_until_the_stop_is_kept_and_charged(
     assert written.video_frames == pytest.approx(whole_us / FRAME_US, abs=4)
     assert written.audio_packets == pytest.approx(whole_us / SOUND_US, abs=4)
     assert written.last_us == pytest.approx(whole_us, abs=60_000)
-    assert camera.take.facts(written, 0, 0).gaps == ()
+    facts = camera.take.facts(written, 0, 0)
+    assert (facts.gaps, facts.sound_moves) == ((), ())
+    assert camera.of(OutageEnded) == [OutageEnded(TakeId("take"), pytest.approx(0, abs=20), ANY)]
 
 
 def test_a_stop_right_after_a_senders_freeze_keeps_what_came_since_and_charges_no_more(
@@ -383,6 +390,7 @@ def test_what_an_outage_held_back_charges_no_more_than_there_is_of_it(tmp_path: 
     written = camera.close().written
     assert written.last_us == pytest.approx(before_us + 0.3 * S, abs=60_000)
     assert camera.take.facts(written, 0, 0).gaps == ()
+    assert camera.of(OutageEnded) == [OutageEnded(TakeId("take"), pytest.approx(9700, abs=60), ANY)]
 
 
 def test_a_stop_in_an_outage_charges_nothing_of_it_though_media_comes_again(camera: Camera) -> None:
@@ -392,13 +400,90 @@ def test_a_stop_in_an_outage_charges_nothing_of_it_though_media_comes_again(came
     camera.run(3)
     camera.take.end(EndReason.STOPPED, camera.now_us)
     camera.muted = set()
-    camera.run(0.5)
+    camera.run(1.1)
     assert camera.take.phase is Phase.DONE
     assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us, abs=50_000)
     assert camera.of(OutageEnded) == []
     written = camera.close().written
     assert written.last_us == pytest.approx(before_us, abs=60_000)
     assert camera.take.facts(written, 0, 0).gaps == ()
+
+
+def test_a_long_stall_that_drains_slowly_is_no_freeze(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    camera.hold()
+    camera.run(5)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.drain(2)
+    camera.run(6)
+    assert camera.take.phase is Phase.DONE
+    assert camera.take.elapsed_us(camera.now_us) == pytest.approx(before_us + 5 * S, abs=60_000)
+    written = camera.close().written
+    assert written.video_frames == pytest.approx((before_us + 5 * S) / FRAME_US, abs=4)
+    assert camera.take.facts(written, 0, 0).gaps == ()
+
+
+def test_pictures_from_after_the_stop_do_not_make_late_sound_seem_lost(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    camera.muted = {"video"}
+    camera.hold()
+    camera.run(3)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.drain(2)
+    camera.muted = set()
+    camera.held_alone = {"audio"}
+    camera.run(6)
+    assert camera.take.phase is Phase.DONE
+    written = camera.close().written
+    assert camera.take.facts(written, 0, 0).sound_moves == ()
+    assert written.audio_packets == pytest.approx((before_us + 3 * S) / SOUND_US, abs=4)
+
+
+def test_sound_of_a_stall_that_was_cut_out_is_not_pressed_together(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    camera.muted = {"video"}
+    camera.hold()
+    camera.run(3)
+    camera.muted = set()
+    camera.deliver("video", camera.now_us, camera.now_us)
+    camera.drain(1000)
+    camera.run(4)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(0.5)
+    written = camera.close().written
+    assert camera.of(OutageEnded) == [OutageEnded(TakeId("take"), pytest.approx(3000, abs=60), ANY)]
+    assert written.audio_packets == pytest.approx(camera.take.elapsed_us(camera.now_us) / SOUND_US, abs=4)
+
+
+def test_a_stall_of_less_than_a_second_at_the_stop_loses_nothing(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    camera.hold()
+    camera.run(0.6)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(0.35)
+    camera.drain(10)
+    camera.run(2)
+    assert camera.take.phase is Phase.DONE
+    elapsed_us = camera.take.elapsed_us(camera.now_us)
+    written = camera.close().written
+    assert written.last_us == pytest.approx(elapsed_us, abs=60_000)
+    assert written.video_frames == pytest.approx(elapsed_us / FRAME_US, abs=4)
+
+
+def test_a_server_that_comes_back_hears_of_an_end(camera: Camera) -> None:
+    camera.run(4)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.take.say_again(camera.now_us)
+    camera.run(0.5)
+    camera.take.say_again(camera.now_us)
+    first, *again = camera.of(TakeEnding)
+    assert again == [first, first]
 
 
 def test_silence_on_one_track_is_no_outage(camera: Camera) -> None:
