@@ -27,6 +27,18 @@ def test_a_running_recording_offers_to_continue_or_to_keep_when_the_camera_is_of
     ]
 
 
+@pytest.mark.parametrize("camera", ["on", "off"])
+def test_a_recording_that_was_asked_to_stop_says_so_and_offers_nothing_more(camera: str) -> None:
+    script = f"""
+    const {{ plan }} = await import("./phase.js");
+    const question = {{ state: "recording", actions: ["stop"], think_s: 0, stalled: true }};
+    const page = {{ camera: "{camera}", media: "none", retaking: false, stopping: true, next: "" }};
+    const {{ phase, buttons, next }} = plan(question, page);
+    const result = [phase, [...buttons], next.split(".")[0]];
+    """
+    assert run(script) == ["recording", [["stop", False]], "Stopping"]
+
+
 def test_a_running_answer_goes_on_as_it_began() -> None:
     script = """
     const { goesOnWith } = await import("./phase.js");

@@ -56,3 +56,38 @@ def test_a_page_whose_socket_is_refused_time_and_again_looks_where_its_link_lead
         "leaves": leaves,
         "lit": leaves is None,
     }
+
+
+def test_a_stop_that_the_server_still_works_at_is_shown_until_it_is_done_refused_or_lost() -> None:
+    script = """
+    const shown = () => [...buttons().filter((name) => name.startsWith("stop")),
+      element("next").textContent.split(".")[0] === "Stopping"];
+    const stalled = state({ active: "q1", media: "live" }, recording({ stalled: true }));
+    const result = [];
+    const press = () => { element("do-stop").click(); result.push(shown()); };
+    press();
+    socket.tells(stalled);
+    result.push(shown());
+    socket.tells({ type: "error", about: "stop", code: "server_fault", message: "Press again." });
+    result.push(shown());
+    press();
+    await restarts(stalled);
+    result.push(shown());
+    press();
+    socket.tells(state({ active: "q1", media: "live" }, recording({ state: "saving", actions: [] })));
+    result.push(shown());
+    socket.tells(records());
+    result.push(shown(), socket.asks);
+    """
+    pressed, again = ["stop!", True], ["stop", False]
+    assert run(RECORDED_PAGE + script) == [
+        pressed,
+        pressed,
+        again,
+        pressed,
+        again,
+        pressed,
+        [False],
+        again,
+        ["stop"],
+    ]

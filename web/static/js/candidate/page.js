@@ -41,6 +41,8 @@ class Page {
     /** @type {string} a question's id, "review", or "" until the first state */
     this.chosen = "";
     this.retaking = "";
+    /** The question whose recording was asked to stop, until it does. */
+    this.stopping = "";
     this.leaving = false;
     /** A press was asked of the server, and nothing was heard since. */
     this.unanswered = false;
@@ -155,6 +157,7 @@ class Page {
     }
     this.clocks.told(state);
     const busy = held(state.questions);
+    if (busy?.state !== "recording") this.stopping = "";
     if (busy) {
       this.chosen = busy.id;
       this.view.review.closeDialogs();
@@ -172,6 +175,7 @@ class Page {
   #connectionChanged() {
     const connection = this.signalling.connection;
     if (connection !== "open") {
+      this.stopping = "";
       this.sending.disconnected();
       this.tab.refused();
     }
@@ -210,6 +214,7 @@ class Page {
         break;
       case "stop":
         this.#ask({ type: "stop", question: id });
+        if (this.unanswered && question.state === "recording") this.stopping = id;
         break;
       case "retake":
         if (this.#media() === "live" && this.camera.on) {
@@ -257,6 +262,7 @@ class Page {
 
   /** Shows why something was not done. @param {string} text @param {Cause} [cause] */
   #refuse(text, cause = "ask") {
+    if (cause === "ask") this.stopping = "";
     this.refusal = { tone: "warn", text, cause };
     this.draw();
   }
@@ -289,6 +295,7 @@ class Page {
       question: this.#current(),
       chosen: this.chosen,
       retaking: this.retaking,
+      stopping: this.stopping,
       media: this.#media(),
       progress: this.progress,
       refusal: this.refusal,

@@ -83,7 +83,8 @@ export function after(state, question) {
 
 /**
  * @param {Question} question
- * @param {{ camera: Camera, media: Media, retaking: boolean, next: string }} page `next`: where "Keep" leads, in words
+ * @param {{ camera: Camera, media: Media, retaking: boolean, stopping: boolean, next: string }} page `next`: where
+ * "Keep" leads, in words; `stopping`: Stop was pressed, and the server still takes in what a bad network held back
  * @returns {Plan}
  */
 export function plan(question, page) {
@@ -151,6 +152,14 @@ export function plan(question, page) {
       );
 
     case "recording":
+      if (page.stopping) {
+        return draw(
+          "recording",
+          [["stop", false]],
+          "Stopping. What is still on its way to the server is taken in, for a few seconds at most.",
+          ["stage"],
+        );
+      }
       if (!on) {
         return draw(
           "recording",

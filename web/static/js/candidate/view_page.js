@@ -15,7 +15,7 @@ import { ReviewView, StripView } from "./view_review.js";
 /**
  * @typedef {{
  *   state: State | null, connection: import("./signalling.js").Connection, shown: import("./view_frame.js").Shown,
- *   question: Question | null, chosen: string, retaking: string, media: import("./messages.js").Media,
+ *   question: Question | null, chosen: string, retaking: string, stopping: string, media: import("./messages.js").Media,
  *   progress: Progress | null, refusal: import("./words.js").Sentence | null,
  * }} Facts `question` is the chosen one; null in the review, and before the first state.
  */
@@ -107,6 +107,7 @@ export class PageView {
       camera: this.camera.standing,
       media: facts.media,
       retaking: facts.retaking === question.id,
+      stopping: facts.stopping === question.id,
       next: following ? `Next: question ${following.number}.` : "Next: watch your answers once more, and send them.",
     });
     this.frame.stamp(drawn.phase, drawn.stage);
