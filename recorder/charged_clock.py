@@ -26,6 +26,7 @@ class ChargedClock:
         self._earliest_start_us = 0
         self._stopped_us: int | None = None
         self._end_at_stop_us = 0
+        self._stopped_in_outage = False
 
     def start(self, at_us: int) -> None:
         self.start_us = at_us
@@ -51,10 +52,13 @@ class ChargedClock:
     def stop(self, now_us: int) -> None:
         self.end_us = self._end_at_stop_us = self.elapsed_us(now_us)
         self._stopped_us = now_us
+        self._stopped_in_outage = self.outage_began_us is not None
 
     def is_after_stop(self, since_start_us: int) -> bool:
-        """Of a moment of the sender's, outages and all."""
-        return self._stopped_us is not None and since_start_us >= self._stopped_us - (self.start_us or 0)
+        """Of a moment of the sender's, outages and all, where the stop came in one."""
+        if self._stopped_us is None or not self._stopped_in_outage:
+            return False
+        return since_start_us >= self._stopped_us - (self.start_us or 0)
 
     @property
     def stopped(self) -> bool:

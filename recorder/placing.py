@@ -17,7 +17,7 @@ from recorder.mux import Mux
 from recorder.notes import TakeNotes
 from recorder.rejoin import Joint, on_time, on_time_us
 from recorder.sound import TakeSound
-from recorder.thaw import HEAR_AT_MOST_US, Thaw, stood_still
+from recorder.thaw import HEAR_AT_MOST_US, HEAR_FOR_US, Thaw, stood_still
 from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
@@ -161,14 +161,14 @@ class Placing:
 
     def listens(self, now_us: int) -> bool:
         """Whether a track's late frames still wait for the sender's clock to be known."""
-        if self._clock.since_stop_us(now_us) > HEAR_AT_MOST_US:
+        if self._clock.since_stop_us(now_us) > HEAR_AT_MOST_US + HEAR_FOR_US:
             return False
         return self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us)
 
     def thaw(self, kind: str) -> None:
         """Places what waits for the sender's clock to be known."""
         track, thaw = self._frozen(kind)
-        catches_up, kept = thaw.catches_up, thaw.taken()
+        catches_up, kept = thaw.ready and thaw.catches_up, thaw.taken()
         if not kept or track is None:
             return
         first = on_time(kept, track.timeline.clock_rate)

@@ -39,7 +39,7 @@ ASK_BEFORE_GO_US = 140_000
 ASK_AGAIN_US = 350_000
 """Chromium ignores a request within 300 ms of the last."""
 START_WITHIN_US, KEY_EVERY_US = 10_000_000, 4_000_000
-LATE_PACKETS_US, MOST_LATE_US, PROGRESS_EVERY_US = 300_000, 1_000_000, 1_000_000
+LATE_PACKETS_US, PROGRESS_EVERY_US = 300_000, 1_000_000
 
 
 class Take:
@@ -162,7 +162,7 @@ class Take:
             self._say_ending()
             return
         self._say_outage(now_us)
-        if self._clock.outages and self._clock.outage_began_us is None:
+        if self._clock.outages and self._clock.outage_began_us is None and not self._clock.stopped:
             self._outage_ended(self._clock.last_outage_us, now_us)
 
     def _say_outage(self, now_us: int) -> None:
@@ -261,7 +261,7 @@ class Take:
     # The end.
 
     def end(self, reason: EndReason, now_us: int) -> None:
-        """Stops the clock; takes late packets for 300 ms more, or 1 s in a stall; hears out what that held back."""
+        """Stops the clock; takes late packets for 300 ms more, and hears out what an outage held back."""
         if self.phase is Phase.COUNTDOWN:
             self._abandon(NeverStarted.CANCELLED if reason is EndReason.STOPPED else NeverStarted.PEER_GONE)
             return
@@ -272,8 +272,7 @@ class Take:
         self._clock.stop(now_us)
         self.phase = Phase.ENDING
         self.end_reason = reason
-        stalls = now_us - self.source.last_media_us >= LATE_PACKETS_US
-        self._flush_at_us = now_us + (MOST_LATE_US if stalls else LATE_PACKETS_US)
+        self._flush_at_us = now_us + LATE_PACKETS_US
         self._told_end = self._clock.outage_began_us is None
         if self._told_end:
             self._say_ending()

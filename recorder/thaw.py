@@ -37,7 +37,7 @@ class Thaw:
     """Of one track: it `keeps` what may be of a frozen sender, until it is `ready` to be judged.
 
     Asked of the first frame after an outage, and while there is anything `kept`; `outages` is how many there had been.
-    What `catches_up` is of a slow network, however late it still is.
+    What is `ready` and still `catches_up`, since it was listened to long enough, is of a slow network.
     """
 
     def __init__(self) -> None:
@@ -71,10 +71,7 @@ class Thaw:
 
     def listens(self, now_us: int) -> bool:
         """Whether what comes next may tell more of what is kept."""
-        kept = self.kept
-        if not kept or now_us - kept[-1].arrival_us > HEAR_FOR_US:
-            return False
-        return now_us - kept[0].arrival_us <= HEAR_AT_MOST_US
+        return bool(self.kept) and now_us - self.kept[-1].arrival_us <= HEAR_FOR_US
 
     def taken(self) -> list[Kept]:
         """What was kept, once."""
