@@ -35,8 +35,8 @@ def one_worker_dies(folder: Path, workers: int = 3, streams: int = 12, calm_s: f
                 back.started()
                 back_after_s = time.time() - killed_ms / 1000
                 back.sent()
+                post(port, "/finish?of=back")  # at once: from now on it only answers requests
                 back.done()
-            post(port, "/finish?of=back")  # the others go on
             after = state(port)
             run.sent()
             run.done()
