@@ -125,7 +125,7 @@ def _choose(folder: Path, take_id: TakeId, facts: TakeFacts) -> _Chosen:
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     try:
         with contextlib.suppress(NotFragmented):
-            make_plain(part, width=width, height=height)
+            make_plain(part, width=width, height=height, end_us=facts.elapsed_ms * 1000)
             sizes = sizes[:0]
     except FileNotFoundError:
         return _Chosen()

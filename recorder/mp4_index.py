@@ -53,17 +53,21 @@ class _Track:
         return max(self.end, 0)
 
 
-def make_plain(path: Path, *, width: int = 0, height: int = 0) -> None:
+def make_plain(path: Path, *, width: int = 0, height: int = 0, end_us: int = 0) -> None:
     """Appends the `moov`, then turns all before it into `mdat`; durable. The header says `width` and `height` if given.
 
-    Nothing of a sample is moved or changed. Until its last step, a write of 16 bytes, the file is in fragments as it
-    was and plays. Raises NotFragmented, and OSError (a full disk) with every sample where it was.
+    The last picture, which libav takes to last as long as the one before, ends at `end_us` if given. Nothing of a
+    sample is moved or changed. Until its last step, a write of 16 bytes, the file is in fragments as it was and
+    plays. Raises NotFragmented, and OSError (a full disk) with every sample where it was.
     """
     with path.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         moov_at, moov, tracks = _read(file.fileno(), size)
         if not any(track.sizes for track in tracks.values()):
             raise NotFragmented("no sample is whole")
+        for track in tracks.values():
+            if track.video and track.sizes and end_us:
+                track.end = min(track.end, max(track.starts[-1] + 1, end_us * track.ticks // 1_000_000))
         box = _moov(moov, tracks, width, height)
         _end_last_box(file.fileno(), size)
         size = file.seek(0, os.SEEK_END)

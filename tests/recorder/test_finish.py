@@ -139,6 +139,20 @@ def test_bug_06_file_not_seekable_a_seek_finds_a_key_frame_by_the_index(tmp_path
         assert abs(packet.pts * packet.time_base - 3) < 0.01
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_slow_cameras_last_picture_makes_no_take_longer_than_its_limit(tmp_path: Path, codec: str) -> None:
+    def feeding(mux: Mux) -> None:
+        for index in range(13):
+            mux.video(video(codec)[index][0], index * 400_000, not index, 320, 180)
+            for heard in range(index * 20, min(index * 20 + 20, 249)):
+                mux.audio(sound()[heard % 100], heard * SOUND_US)
+
+    closed = part_with(tmp_path, codec, feeding)
+    result = finish(tmp_path, TAKE, facts_of(closed), closed.lock)
+    assert (result.verdict, result.reasons, result.elapsed_ms) == (Verdict.GOOD, [], 5_000)
+    assert abs(result.duration_ms - 5_000) <= 20
+
+
 def test_sound_alone_is_a_take(tmp_path: Path) -> None:
     def feeding(mux: Mux) -> None:
         for index in range(200):

@@ -20,6 +20,10 @@ from tests.recorder.encoded_media import FRAME_US, SOUND_US, packets_in, sound, 
 from tests.recorder.test_finish import part_with
 
 
+def shown_us(index: int) -> int:
+    return index * FRAME_US + index * 7919 % 9000
+
+
 @pytest.fixture(scope="module")
 def fragments(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Five seconds as they are written, sound 300 ms late and the pictures unevenly spaced."""
@@ -28,7 +32,7 @@ def fragments(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         heard = 15
         for index in range(150):
             payload, key = video("h264")[index % 60]
-            mux.video(payload, index * FRAME_US + index * 7919 % 9000, key, 320, 180)
+            mux.video(payload, shown_us(index), key, 320, 180)
             while heard * SOUND_US <= index * FRAME_US:
                 mux.audio(sound()[heard % 100], heard * SOUND_US)
                 heard += 1
@@ -82,6 +86,20 @@ def test_the_header_says_the_size_it_is_told(tmp_path: Path, fragments: bytes) -
     moov = content[boxes(content)[-1][1] :]
     assert moov.count(struct.pack(">II", 1280 << 16, 720 << 16)) == 1
     assert struct.pack(">HH", 1280, 720) in moov[moov.index(b"avc1") : moov.index(b"avcC")]
+
+
+def test_the_last_picture_ends_with_the_take_and_lasts_no_longer_than_the_one_before(
+    tmp_path: Path, fragments: bytes
+) -> None:
+    last_us = shown_us(149)
+    before_us = last_us - shown_us(148)
+    for end_us, lasts_us in ((0, before_us), (last_us + 5000, 5000), (last_us + 10**6, before_us), (last_us - 5000, 0)):
+        path = at(tmp_path, fragments)
+        make_plain(path, end_us=end_us)
+        with av.open(str(path)) as container:
+            video = container.streams.video[0]
+            assert video.duration is not None and video.time_base is not None
+            assert video.duration * video.time_base * 1_000_000 == pytest.approx(last_us + lasts_us, abs=30)
 
 
 def test_a_file_cut_anywhere_keeps_every_sample_that_is_whole(tmp_path: Path, fragments: bytes) -> None:
