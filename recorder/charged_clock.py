@@ -102,6 +102,10 @@ class ChargedClock:
         self.outage_us += cut_us
         self.last_outage_us = cut_us
         if self._stopped_us is not None:
-            charged_us = self._stopped_us - (self.start_us or 0) - self.outage_us
-            self.end_us = max(self.end_us, min(charged_us, self.limit_us))
+            self.heard_out(self._stopped_us - (self.start_us or 0) - self.outage_us)
         return cut_us
+
+    def heard_out(self, until_us: int) -> None:
+        """There is media of an outage up to here: where the stop came in it, the end is later by as much."""
+        if self._stopped_in_outage:
+            self.end_us = max(self.end_us, min(until_us, self.limit_us))

@@ -62,6 +62,11 @@ class LostSound:
         """A picture."""
         self._pictures.append((ahead_us, arrival_us))
 
+    def pass_over(self) -> None:
+        """What arrived since the last look came all at once, a track at a time: it tells nothing."""
+        self._sounds.clear()
+        self._pictures.clear()
+
     def look(self, *, at_end: bool = False) -> Step | None:
         """The step that all sound since the last look shows; to be called again for the next."""
         if at_end and len(self._sounds) > EARLIEST:

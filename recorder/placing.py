@@ -17,7 +17,7 @@ from recorder.mux import Mux
 from recorder.notes import TakeNotes
 from recorder.rejoin import Joint, on_time, on_time_us
 from recorder.sound import TakeSound
-from recorder.thaw import HEAR_AT_MOST_US, HEAR_FOR_US, Thaw, stood_still
+from recorder.thaw import HEAR_AT_MOST_US, HEAR_FOR_US, STAYS_BEHIND_US, Thaw, hole_within, stood_still
 from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
@@ -56,6 +56,8 @@ class Placing:
         self._step_noted_us = 0
         self._step_unnoted = False
         self._untold_end_us: int | None = None
+        self._resumes_us = 0  # of the sender's time since the start: what is of before does not end the outage
+        self._cut_from_us = 0  # on the tracks' timelines: what was cut out last began here
 
     @property
     def end_us(self) -> int:
@@ -76,13 +78,15 @@ class Placing:
 
     def restarted(self, kind: str) -> None:
         """The timestamps of this track begin anew with its next frame."""
-        self.thaw(kind)
+        _, thaw = self._frozen(kind)
+        self.thaw(kind, thaw.kept[-1].arrival_us if thaw.kept else None)
         self._restarted.add(kind)
 
     def go_on(self, source: Source, joint: Joint) -> None:
         """The next frames are of another connection; those of the joint come first, its key frame before its sound."""
-        self.thaw("video")
-        self.thaw("audio")
+        first = joint.picture or joint.sound
+        for kind in ("video", "audio"):
+            self.thaw(kind, first[1] if first is not None else None)
         self._look_for_loss(at_end=True)
         self._source = source
         self._video_thaw.outages = self._audio_thaw.outages = self._clock.outages  # the joint has listened already
@@ -98,7 +102,6 @@ class Placing:
             rtp, arrival_us = joint.sound
             self._restarted.discard("audio")
             self._begin_sound(audio.timeline, rtp, arrival_us)
-        first = joint.picture or joint.sound
         if first is not None:
             self._notes.segment(self._clock.elapsed_us(first[1]), source)
             self._note()
@@ -107,14 +110,20 @@ class Placing:
         return arrival_us - (self._clock.start_us or 0)
 
     def _place(self, pts_us: int, frame_us: int, arrival_us: int) -> int:
-        """Where the file holds what a track's timeline puts at `pts_us`.
+        """Where the file holds what a track's timeline puts at `pts_us`; all of what was cut out last is at one place.
 
         The first frame after an outage, of either track, ends it; one that was held for a lost packet is of before.
         """
         clock = self._clock
         began_us = clock.outage_began_us
-        if began_us is not None and arrival_us > began_us and not clock.is_after_stop(pts_us - self._behind_us):
+        since_start_us = pts_us - self._behind_us
+        if began_us is None or arrival_us <= began_us or clock.is_after_stop(since_start_us):
+            pass
+        elif since_start_us < self._resumes_us:
+            clock.heard_out(since_start_us + frame_us - clock.outage_us)
+        else:
             file_end_us = max(self._last_pts_us.values())
+            self._resumes_us, self._cut_from_us = 0, file_end_us + clock.outage_us
             cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
             if cut_us >= SHORTEST_GAP_US:  # else all of it was only late
                 self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
@@ -125,7 +134,25 @@ class Placing:
                 self._untold_end_us = arrival_us
             else:
                 self._outage_ended(cut_us, arrival_us)
-        return pts_us - clock.outage_us
+        before_us = min(pts_us, self._cut_from_us) - (clock.outage_us - clock.last_outage_us)
+        return max(before_us, pts_us - clock.outage_us)
+
+    def _find_hole(self, anew_us: int | None) -> None:
+        """Where a network held back the oldest and lost the rest, only what came after the hole ends the outage."""
+        clock = self._clock
+        if clock.outage_began_us is None:
+            return
+        places = [
+            self._since_start(each.arrival_us) - track.timeline.behind_us(each.rtp, each.arrival_us)
+            for track, thaw in (self._frozen("video"), self._frozen("audio"))
+            if track is not None
+            for each in thaw.kept
+        ]
+        if anew_us is not None:
+            places.append(self._since_start(anew_us))
+        file_end_us = max(self._last_pts_us.values()) + clock.outage_us
+        heard = [at_us for at_us in places if not clock.is_after_stop(at_us)]
+        self._resumes_us = hole_within(file_end_us, heard) or self._resumes_us
 
     def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
         """A whole picture, as it arrives."""
@@ -165,14 +192,25 @@ class Placing:
             return False
         return self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us)
 
-    def thaw(self, kind: str) -> None:
-        """Places what waits for the sender's clock to be known."""
+    def silent(self, now_us: int) -> None:
+        """Nothing came for so long that what waits learns no more. On time again, it ends its outage."""
+        self._lost_sound.pass_over()
+        for kind in ("video", "audio"):
+            track, thaw = self._frozen(kind)
+            if track is not None and thaw.kept:
+                *_, last = thaw.kept
+                late = track.timeline.behind_us(last.rtp, last.arrival_us) > STAYS_BEHIND_US
+                self.thaw(kind, now_us if late else None)
+
+    def thaw(self, kind: str, anew_us: int | None = None) -> None:
+        """Places what waits for the sender's clock to be known, or as it is if its track begins anew at `anew_us`."""
+        self._find_hole(anew_us)
         track, thaw = self._frozen(kind)
-        catches_up, kept = thaw.ready and thaw.catches_up, thaw.taken()
+        catches_up, kept = thaw.catches_up, thaw.taken()
         if not kept or track is None:
             return
         first = on_time(kept, track.timeline.clock_rate)
-        if first is not None and not catches_up and stood_still(track.timeline, kept):
+        if first is not None and anew_us is None and not catches_up and stood_still(track.timeline, kept):
             if kind == "audio":
                 began_us, kept = kept[0].arrival_us, list(kept)
                 # What was hurried through is of the time that is cut out.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from recorder.charged_clock import ChargedClock
+from recorder.charged_clock import OUTAGE_AFTER_US, ChargedClock
 from recorder.depacketize import Frame
 from recorder.finish import TakeFacts
 from recorder.lipsync import LipSync
@@ -173,6 +173,8 @@ class Take:
 
     def _watch_outage(self, now_us: int) -> None:
         clock = self._clock
+        if self._placing is not None and now_us - self.source.last_media_us > OUTAGE_AFTER_US:
+            self._placing.silent(now_us)
         if clock.begins_outage(now_us, self.source.last_media_us):
             self._say_outage(now_us)
         if clock.outage_past_bounds(now_us):

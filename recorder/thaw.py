@@ -7,8 +7,10 @@ track catches up no more tells them apart, and costs a recorder nothing.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
+from recorder.charged_clock import OUTAGE_AFTER_US
 from recorder.depacketize import Frame
 from recorder.timeline import Timeline
 
@@ -37,7 +39,7 @@ class Thaw:
     """Of one track: it `keeps` what may be of a frozen sender, until it is `ready` to be judged.
 
     Asked of the first frame after an outage, and while there is anything `kept`; `outages` is how many there had been.
-    What is `ready` and still `catches_up`, since it was listened to long enough, is of a slow network.
+    What still `catches_up` when it was listened to long enough, or no more comes, is of a slow network.
     """
 
     def __init__(self) -> None:
@@ -83,3 +85,10 @@ class Thaw:
 def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:
     """Whether these, late at first, never caught up."""
     return min(timeline.behind_us(each.rtp, each.arrival_us) for each in kept) > STAYS_BEHIND_US
+
+
+def hole_within(end_us: int, heard: list[int]) -> int:
+    """The middle of the longest hole in what was heard again after `end_us`; 0 if it is short, or the first thing."""
+    holes = [(after - before, before) for before, after in pairwise([end_us, *sorted(heard)])]
+    hole_us, from_us = max(holes, default=(0, 0))
+    return from_us + hole_us // 2 if hole_us > OUTAGE_AFTER_US and from_us != end_us else 0

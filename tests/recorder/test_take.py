@@ -92,6 +92,13 @@ class Camera:
         assert self._held
         self._held = [each for each in self._held if each[1] < self._held[0][1] + keep_s * S]
 
+    def deliver_held(self, kind: str) -> None:
+        """All that is held back of one track."""
+        assert self._held is not None
+        for each in [each for each in self._held if each[0] == kind]:
+            self._held.remove(each)
+            self.deliver(*each, self.now_us)
+
     def _let_go(self, passed_us: int) -> None:
         if self._held is not None and self._drain:
             self._let_go_us = max(self._let_go_us, self._held[0][1] if self._held else 0) + passed_us * self._drain
@@ -393,6 +400,49 @@ def test_what_an_outage_held_back_charges_no_more_than_there_is_of_it(tmp_path: 
     assert camera.of(OutageEnded) == [OutageEnded(TakeId("take"), pytest.approx(9700, abs=60), ANY)]
 
 
+@pytest.mark.parametrize(
+    "track", ["both", "video restarts", "both restart", "video alone comes late", "audio alone comes late"]
+)
+def test_an_outage_of_which_the_network_kept_only_the_oldest_is_not_charged(
+    tmp_path: Path, writer: Writer, track: str
+) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    before_us = camera.take.elapsed_us(camera.now_us)
+    camera.hold()
+    camera.run(10)
+    camera.lose_held(keep_s=0.4)
+    if track.endswith("alone comes late"):
+        camera.deliver_held("audio" if track.startswith("video") else "video")
+        camera.drain(0)
+        camera.held_alone = {track.split()[0]}
+        camera.run(0.2)
+    camera.drain(1000)
+    if "restart" in track:
+        camera.run(0.01)
+        camera.take.track_restarted("video")
+    if track == "both restart":
+        camera.take.track_restarted("audio")
+    camera.run(5)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(0.5)
+    (ended,) = camera.of(OutageEnded)
+    assert isinstance(ended, OutageEnded) and ended.outage_ms == pytest.approx(9600, abs=60)
+    (ending,) = camera.of(TakeEnding)
+    assert isinstance(ending, TakeEnding)
+    since_s = 5.4 + (0.2 if "late" in track else 0.01 if "restart" in track else 0)
+    assert ending.elapsed_ms == pytest.approx(before_us / 1000 + since_s * 1000, abs=60)
+    written = camera.close().written
+    facts = camera.take.facts(written, 0, 0)
+    assert [(gap.at_ms, gap.length_ms) for gap in facts.gaps] == [
+        (pytest.approx(before_us / 1000 + 400, abs=60), pytest.approx(9600, abs=60))
+    ]
+    assert (facts.timestamp_jumps, facts.sound_moves) == (0, ())
+    assert written.last_us == pytest.approx(ending.elapsed_ms * 1000, abs=60_000)
+    assert written.video_frames == pytest.approx(ending.elapsed_ms * 1000 / FRAME_US, abs=5)
+    assert written.audio_packets == pytest.approx(ending.elapsed_ms * 1000 / SOUND_US, abs=4)
+
+
 def test_a_stop_in_an_outage_charges_nothing_of_it_though_media_comes_again(camera: Camera) -> None:
     camera.run(4)
     before_us = camera.take.elapsed_us(camera.now_us)
@@ -443,6 +493,29 @@ def test_pictures_from_after_the_stop_do_not_make_late_sound_seem_lost(tmp_path:
     assert written.audio_packets == pytest.approx((before_us + 3 * S) / SOUND_US, abs=4)
 
 
+def test_sound_that_a_slow_camera_lost_right_before_an_ordinary_stop_is_found(
+    tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.FRAME_US", S // 12)
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4.4)
+    lost_at_us = camera.take.elapsed_us(camera.now_us)
+    camera.muted = {"audio"}
+    camera.run(0.1)
+    camera.muted = set()
+
+    def send(kind: str, at_us: int) -> None:
+        camera.deliver(kind, at_us - (100_000 if kind == "audio" else 0), at_us)
+
+    camera._send = send  # type: ignore[method-assign]
+    camera.run(0.35)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.run(0.5)
+    *_, move = camera.take.facts(camera.close().written, 0, 0).sound_moves
+    assert move.later_us == pytest.approx(100_000, abs=1000)
+    assert move.from_us == pytest.approx(lost_at_us, abs=40_000)
+
+
 def test_sound_of_a_stall_that_was_cut_out_is_not_pressed_together(tmp_path: Path, writer: Writer) -> None:
     camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
     camera.run(4)
@@ -458,6 +531,22 @@ def test_sound_of_a_stall_that_was_cut_out_is_not_pressed_together(tmp_path: Pat
     written = camera.close().written
     assert camera.of(OutageEnded) == [OutageEnded(TakeId("take"), pytest.approx(3000, abs=60), ANY)]
     assert written.audio_packets == pytest.approx(camera.take.elapsed_us(camera.now_us) / SOUND_US, abs=4)
+
+
+def test_a_server_that_comes_back_hears_of_an_outage_only_what_is_settled(tmp_path: Path, writer: Writer) -> None:
+    camera = Camera(tmp_path / "take", writer, limit_ms=60_000)
+    camera.run(4)
+    camera.hold()
+    camera.run(3)
+    camera.lose_held(keep_s=1)
+    camera.take.end(EndReason.STOPPED, camera.now_us)
+    camera.drain(5)
+    while camera.take.phase is Phase.ENDING:
+        camera.take.say_again(camera.now_us)
+        assert camera.of(OutageEnded) == camera.of(TakeEnding) == []
+        camera.run(0.01)
+    (ended,) = camera.of(OutageEnded)
+    assert camera.events[-2:] == [ended, *camera.of(TakeEnding)]
 
 
 def test_a_server_that_comes_back_hears_of_an_end(camera: Camera) -> None:

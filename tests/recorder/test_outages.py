@@ -1,0 +1,159 @@
+"""Outages of every kind: whatever the network held back, lost or let go, the file is one answer with one clock."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from recorder import take as take_module
+from recorder.charged_clock import OUTAGE_AFTER_US
+from recorder.depacketize import SILENCE, Frame
+from recorder.messages import EndReason
+from recorder.mux import MuxOrder, Writer, Written
+from recorder.phases import Phase
+from tests.recorder.test_take import FIRST_RTP, Camera, S
+
+TOGETHER_US = 60_000
+TOLERANCE_US = 200_000
+STEP_US = 40_000
+
+
+class Placed:
+    """Instead of a mux: where each frame is put, by when it was captured; silence has no such time."""
+
+    made: Placed
+
+    def __init__(self, writer: Writer, order: MuxOrder) -> None:
+        Placed.made = self
+        self.order, self.fault, self.safe_us, self.crowded = order, None, 0, 0
+        self.pictures: list[tuple[int, int]] = []
+        self.sounds: list[tuple[int, int]] = []
+        self.end_us = 0
+
+    def video(self, payload: bytes, pts_us: int, key: bool, width: int, height: int) -> None:
+        self._put(self.pictures, payload, pts_us)
+
+    def audio(self, payload: bytes, pts_us: int) -> None:
+        self._put(self.sounds, payload, pts_us)
+
+    def _put(self, track: list[tuple[int, int]], payload: bytes, pts_us: int) -> None:
+        self.end_us = max(self.end_us, pts_us)
+        if payload != SILENCE:
+            track.append((int.from_bytes(payload[1:]), pts_us))
+
+    def note(self, facts: dict[str, Any]) -> None:
+        pass
+
+
+class Network(Camera):
+    """Whose frames say when they were captured."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("unused"), None, limit_ms=200_000)  # type: ignore[arg-type]
+
+    def deliver(self, kind: str, captured_us: int, arrival_us: int) -> None:
+        self.last_media_us = arrival_us
+        payload = SILENCE[:1] + captured_us.to_bytes(8)
+        if kind == "audio":
+            rtp = FIRST_RTP + captured_us * 6 // 125
+            self.take.audio_frame(Frame(payload, True, 0, 0, True), rtp, arrival_us, 90)
+            return
+        key, self._want_key = self._want_key, False
+        if key and self.video is not None:
+            self.video.key_arrived_ms = arrival_us // 1000
+        rtp = FIRST_RTP + captured_us * 9 // 100
+        self.take.video_frame(Frame(payload, key, 1280, 720, True), rtp, arrival_us)
+
+    def outage(self, held_s: float, oldest_s: float, newest_s: float, drain: int) -> None:
+        """Holds back what is sent, and lets go the oldest and the newest of it."""
+        self.hold()
+        self.run(held_s)
+        held = self._held or []
+        if held:
+            first_us, last_us = held[0][1], held[-1][1]
+            self._held = [
+                each for each in held if each[1] < first_us + oldest_s * S or each[1] > last_us - newest_s * S
+            ]
+        if not self._held:
+            self._held = None
+        self.drain(drain)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def placed() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(take_module, "Mux", Placed)
+        yield
+
+
+def judge(network: Network) -> None:
+    """Ends the take, and holds what is in its file against when that was captured, and against the clock."""
+    network.take.end(EndReason.STOPPED, stop_us := network.now_us)
+    network.run(7)
+    assert network.take.phase is Phase.DONE
+    file, clock_us = Placed.made, network.take.elapsed_us(network.now_us)
+    for track in (file.pictures, file.sounds):
+        assert all(before <= after for (_, before), (_, after) in pairwise(track)), "never back"
+    heard = dict(file.sounds)
+    times = sorted(heard)
+    for captured_us, at_us in file.pictures:
+        index = bisect(times, captured_us)
+        for near_us in times[max(0, index - 1) : index + 1]:
+            if abs(near_us - captured_us) <= 25_000:
+                apart_us = (at_us - heard[near_us]) - (captured_us - near_us)
+                assert abs(apart_us) <= TOGETHER_US, "sound beside picture"
+    assert abs(file.end_us - clock_us) <= 70_000, "as long as its clock says"
+    steps = sorted({captured_us // STEP_US for captured_us, _ in file.pictures + file.sounds})
+    steps_and_stop = [*steps, stop_us // STEP_US]
+    media_us = len(steps) * STEP_US
+    holes = [(after - before - 1) * STEP_US for before, after in pairwise(steps_and_stop)]
+    short_us = sum(hole for hole in holes if 0 < hole <= OUTAGE_AFTER_US + STEP_US)
+    assert media_us - TOLERANCE_US <= clock_us, "nothing of it is free"
+    assert clock_us <= media_us + short_us + TOLERANCE_US, "no outage is charged"
+    facts = network.take.facts(Written("vp8", audio=True), 0, 0)
+    assert facts.timestamp_jumps == 0
+    assert all(abs(move.later_us) < 20_000 for move in facts.sound_moves), "no sound was lost by the sender"
+
+
+KEPT = [(100.0, 0.0), (0.0, 0.0), *((s, 0.0) for s in (0.1, 0.4, 1.0)), *((0.0, s) for s in (0.1, 0.5)), (0.4, 0.4)]
+WAYS = st.tuples(st.floats(0.2, 12), st.sampled_from(KEPT), st.sampled_from([2, 5, 20, 1000]))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.floats(2, 5), WAYS, st.sampled_from([0.05, 0.2, 0.45, 0.7, 1.1, 2.5, 6.0]))
+@example(3.162, (11.703, (100.0, 0.0), 2), 6.0)  # a long stall that drains slowly, while the answer goes on
+@example(3.0, (2.6, (1.0, 0.0), 5), 0.1)
+def test_an_outage(before_s: float, way: tuple[float, tuple[float, float], int], since_s: float) -> None:
+    network = Network()
+    network.run(before_s)
+    held_s, (oldest_s, newest_s), drain = way
+    network.outage(held_s, oldest_s, newest_s, drain)
+    network.run(since_s)
+    judge(network)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.floats(2, 5), WAYS, st.sampled_from([1.2, 2.5, 6.0]), WAYS, st.sampled_from([0.1, 1.5, 6.0]))
+@example(3.0, (2.88, (100.0, 0.0), 20), 0.4, (5.64, (0.1, 0.0), 1000), 6.0)  # a silence while it still listens
+@example(3.584, (1.19, (0.3, 0.0), 2), 0.1, (1.922, (1.0, 0.0), 20), 1.5)
+@example(4.873, (0.767, (0.0, 0.5), 2), 0.1, (5.566, (0.0, 0.0), 2), 6.0)
+def test_an_outage_after_another(
+    before_s: float,
+    first: tuple[float, tuple[float, float], int],
+    between_s: float,
+    second: tuple[float, tuple[float, float], int],
+    since_s: float,
+) -> None:
+    network = Network()
+    network.run(before_s)
+    for (held_s, (oldest_s, newest_s), drain), after_s in ((first, between_s), (second, since_s)):
+        network.outage(held_s, oldest_s, newest_s, drain if between_s < 1 else max(drain, 20))
+        network.run(after_s)
+    judge(network)
