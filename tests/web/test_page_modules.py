@@ -33,10 +33,10 @@ def test_a_recording_that_was_asked_to_stop_says_so_and_offers_nothing_more(came
     const {{ plan }} = await import("./phase.js");
     const question = {{ state: "recording", actions: ["stop"], think_s: 0, stalled: true }};
     const page = {{ camera: "{camera}", media: "none", retaking: false, stopping: true, next: "" }};
-    const {{ phase, buttons, next }} = plan(question, page);
-    const result = [phase, [...buttons], next.split(".")[0]];
+    const {{ phase, buttons, next, stopping }} = plan(question, page);
+    const result = [phase, [...buttons], next.split(".")[0], stopping];
     """
-    assert run(script) == ["recording", [["stop", False]], "Stopping"]
+    assert run(script) == ["recording", [["stop", False]], "Stopping", True]
 
 
 def test_a_running_answer_goes_on_as_it_began() -> None:

@@ -61,7 +61,7 @@ def test_a_page_whose_socket_is_refused_time_and_again_looks_where_its_link_lead
 def test_a_stop_that_the_server_still_works_at_is_shown_until_it_is_done_refused_or_lost() -> None:
     script = """
     const shown = () => [...buttons().filter((name) => name.startsWith("stop")),
-      element("next").textContent.split(".")[0] === "Stopping"];
+      element("next").textContent.split(".")[0] === "Stopping", element("chip").textContent === "Stopping…"];
     const stalled = state({ active: "q1", media: "live" }, recording({ stalled: true }));
     const result = [];
     const press = () => { element("do-stop").click(); result.push(shown()); };
@@ -79,7 +79,7 @@ def test_a_stop_that_the_server_still_works_at_is_shown_until_it_is_done_refused
     socket.tells(records());
     result.push(shown(), socket.asks);
     """
-    pressed, again = ["stop!", True], ["stop", False]
+    pressed, again = ["stop!", True, True], ["stop", False, False]
     assert run(RECORDED_PAGE + script) == [
         pressed,
         pressed,
@@ -87,7 +87,7 @@ def test_a_stop_that_the_server_still_works_at_is_shown_until_it_is_done_refused
         pressed,
         again,
         pressed,
-        [False],
+        [False, False],
         again,
         ["stop"],
     ]

@@ -15,7 +15,7 @@
 
 /**
  * @typedef {{
- *   phase: Phase, stage: boolean, devices: boolean, playback: boolean,
+ *   phase: Phase, stage: boolean, devices: boolean, playback: boolean, stopping: boolean,
  *   buttons: Map<ButtonName, boolean>, next: string,
  * }} Plan `buttons` maps each shown button to whether it can be pressed.
  */
@@ -100,6 +100,7 @@ export function plan(question, page) {
     stage: shows.includes("stage"),
     devices: shows.includes("devices"),
     playback: shows.includes("playback"),
+    stopping: shows.includes("stopping"),
     buttons: new Map(buttons),
     next,
   });
@@ -157,7 +158,7 @@ export function plan(question, page) {
           "recording",
           [["stop", false]],
           "Stopping. What is still on its way to the server is taken in, for a few seconds at most.",
-          ["stage"],
+          ["stage", "stopping"],
         );
       }
       if (!on) {

@@ -113,6 +113,7 @@ export class CardView {
 
 /** @param {Card} card @param {boolean} cameraOn @returns {import("./view_stage.js").Chip} */
 function chip(card, cameraOn) {
+  if (card.plan.stopping) return "stopping";
   if (card.plan.phase === "recording") return card.question.stalled ? "stalled" : "recording";
   if (!cameraOn) return "off";
   if (card.plan.phase === "countdown") return "starting";

@@ -10,7 +10,7 @@ import { figure, span } from "./words.js";
 /** @typedef {import("./capture.js").Kind} Kind */
 /** @typedef {import("./messages.js").Progress} Progress */
 /** @typedef {import("./phase.js").Phase} Phase */
-/** @typedef {"connecting" | "ready" | "starting" | "recording" | "stalled" | "off"} Chip */
+/** @typedef {"connecting" | "ready" | "starting" | "recording" | "stalled" | "stopping" | "off"} Chip */
 
 /** @type {Record<Chip, string>} */
 const CHIPS = {
@@ -19,6 +19,7 @@ const CHIPS = {
   starting: "Get ready",
   recording: "Recording",
   stalled: "Paused: no connection",
+  stopping: "Stopping…",
   off: "Camera off",
 };
 
@@ -65,9 +66,10 @@ export class StageView {
     this.root.dataset["chip"] = what.chip;
     say(this.chip, CHIPS[what.chip]);
     this.count.hidden = phase !== "countdown";
-    this.time.hidden = phase !== "recording";
-    this.safe.hidden = phase !== "recording";
-    this.limit.hidden = phase !== "recording";
+    const runs = phase === "recording" && what.chip !== "stopping";
+    this.time.hidden = !runs;
+    this.safe.hidden = !runs;
+    this.limit.hidden = !runs;
   }
 
   /** @param {MediaStream | null} stream */
