@@ -102,10 +102,16 @@ class ChargedClock:
         self.outage_us += cut_us
         self.last_outage_us = cut_us
         if self._stopped_us is not None:
-            self.heard_out(self._stopped_us - (self.start_us or 0) - self.outage_us)
+            self._end_later(self._stopped_us - (self.start_us or 0) - self.outage_us)
         return cut_us
 
-    def heard_out(self, until_us: int) -> None:
-        """There is media of an outage up to here: where the stop came in it, the end is later by as much."""
+    def heard_out(self, until_us: int, arrival_us: int) -> None:
+        """There is media of the outage up to `until_us`, which came at `arrival_us`: it begins there."""
+        if self.outage_began_us is not None:
+            began_us = min((self.start_us or 0) + self.outage_us + until_us, arrival_us)
+            self.outage_began_us = max(self.outage_began_us, began_us)
+        self._end_later(until_us)
+
+    def _end_later(self, until_us: int) -> None:
         if self._stopped_in_outage:
             self.end_us = max(self.end_us, min(until_us, self.limit_us))

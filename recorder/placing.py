@@ -120,7 +120,7 @@ class Placing:
         if began_us is None or arrival_us <= began_us or clock.is_after_stop(since_start_us):
             pass
         elif since_start_us < self._resumes_us:
-            clock.heard_out(since_start_us + frame_us - clock.outage_us)
+            clock.heard_out(since_start_us + frame_us - clock.outage_us, arrival_us)
         else:
             file_end_us = max(self._last_pts_us.values())
             self._resumes_us, self._cut_from_us = 0, file_end_us + clock.outage_us
@@ -143,7 +143,7 @@ class Placing:
         if clock.outage_began_us is None:
             return
         places = [
-            self._since_start(each.arrival_us) - track.timeline.behind_us(each.rtp, each.arrival_us)
+            self._since_start(each.arrival_us) - max(0, track.timeline.behind_us(each.rtp, each.arrival_us))
             for track, thaw in (self._frozen("video"), self._frozen("audio"))
             if track is not None
             for each in thaw.kept
@@ -201,11 +201,13 @@ class Placing:
                 *_, last = thaw.kept
                 late = track.timeline.behind_us(last.rtp, last.arrival_us) > STAYS_BEHIND_US
                 self.thaw(kind, now_us if late else None)
+                thaw.outages = -1  # what comes next is listened to again
 
     def thaw(self, kind: str, anew_us: int | None = None) -> None:
         """Places what waits for the sender's clock to be known, or as it is if its track begins anew at `anew_us`."""
-        self._find_hole(anew_us)
         track, thaw = self._frozen(kind)
+        if thaw.kept:
+            self._find_hole(anew_us)
         catches_up, kept = thaw.catches_up, thaw.taken()
         if not kept or track is None:
             return
@@ -259,15 +261,15 @@ class Placing:
             self._lost_at_gap = lost
 
     def _write_sound(self, track: Track, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
-        sound = self.sound
-        timeline = track.timeline
+        sound, timeline = self.sound, track.timeline
         if not sound.started or "audio" in self._restarted:
             self._restarted.discard("audio")
             self._begin_sound(timeline, rtp, arrival_us)
             sound.started = True
         media_us = timeline.pts_us(rtp, arrival_us)
         pts_us = self._place(media_us, SILENCE_US, arrival_us)
-        if pts_us < 0 or pts_us >= self.sound_end_us or sound.is_covered(pts_us):
+        cut_out = 0 < media_us - self._cut_from_us < self._clock.last_outage_us
+        if cut_out or pts_us < 0 or pts_us >= self.sound_end_us or sound.is_covered(pts_us):
             return
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)

@@ -63,10 +63,12 @@ class Thaw:
         kept.append(Kept(frame, rtp, arrival_us, level))
         self._bytes += len(frame.payload)
         marked_us, marked_behind_us = self._mark
+        falls = marked_behind_us - behind_us >= CATCHES_UP_US
         if arrival_us - marked_us >= HEAR_FOR_US:
-            self.catches_up = marked_behind_us - behind_us >= CATCHES_UP_US
-            self.ready = not self.catches_up
+            self.catches_up, self.ready = falls, not falls
             self._mark = (arrival_us, behind_us)
+        elif falls:
+            self.catches_up = True
         if arrival_us - kept[0].arrival_us > HEAR_AT_MOST_US or self._bytes > MOST_KEPT_BYTES or len(kept) >= MOST_KEPT:
             self.ready = True
         return True
@@ -89,6 +91,7 @@ def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:
 
 def hole_within(end_us: int, heard: list[int]) -> int:
     """The middle of the longest hole in what was heard again after `end_us`; 0 if it is short, or the first thing."""
-    holes = [(after - before, before) for before, after in pairwise([end_us, *sorted(heard)])]
+    places = [end_us, *sorted(at_us for at_us in heard if at_us > end_us)]
+    holes = [(after - before, before) for before, after in pairwise(places)]
     hole_us, from_us = max(holes, default=(0, 0))
     return from_us + hole_us // 2 if hole_us > OUTAGE_AFTER_US and from_us != end_us else 0

@@ -167,6 +167,32 @@ def test_a_recorder_killed_after_a_reload_leaves_both_halves(house: House, brows
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("house", [("h264",), ("vp8",)], indirect=True)
+def test_an_outage_that_begins_with_a_full_queue_is_not_charged(house: House, browser: Browser) -> None:
+    """What a router had room for comes first, seconds late; the rest is lost."""
+    invited = house.furnish(QUESTION)
+    house.start()
+    with UdpPath(house.udp_port) as path:
+        candidate = Candidate(browser, house, invited)
+        candidate.detour(path)
+        recording(candidate)
+        candidate.until_safe(5)
+        path.cut(room_s=0.4)
+        time.sleep(8)
+        path.mend()
+        until(lambda: not candidate.question(1)["stalled"], 15, "the answer goes on")
+        candidate.until_safe(8)
+        candidate.press("Stop")
+        candidate.phase("answered")
+        _, sidecar, file = the_take(house)
+        plays_through(file, sidecar)
+        assert sidecar["detail"]["outages"] == 1
+        assert 7000 <= sidecar["detail"]["outage_ms"] <= 9500, sidecar["detail"]
+        assert "timestamps" not in sidecar["reasons"], sidecar["reasons"]
+        candidate.close()
+
+
+@pytest.mark.long
 def test_a_connection_that_the_server_gave_up_is_replaced_without_a_press(house: House, browser: Browser) -> None:
     invited = house.furnish(QUESTION)
     house.start()

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from recorder import placing
 from recorder import take as take_module
 from recorder.charged_clock import OUTAGE_AFTER_US
 from recorder.depacketize import SILENCE, Frame
-from recorder.messages import EndReason
+from recorder.messages import EndReason, OutageEnded
 from recorder.mux import MuxOrder, Writer, Written
 from recorder.phases import Phase
-from tests.recorder.test_take import FIRST_RTP, Camera, S
+from tests.recorder.test_take import FIRST_RTP, FRAME_US, SOUND_US, Camera, S
 
 TOGETHER_US = 60_000
 TOLERANCE_US = 200_000
@@ -55,12 +56,14 @@ class Placed:
 class Network(Camera):
     """Whose frames say when they were captured."""
 
-    def __init__(self) -> None:
-        super().__init__(Path("unused"), None, limit_ms=200_000)  # type: ignore[arg-type]
+    def __init__(self, *, video: bool = True) -> None:
+        super().__init__(Path("unused"), None, video, limit_ms=200_000)  # type: ignore[arg-type]
+        self.behind_us = 0  # the sender's clock
 
     def deliver(self, kind: str, captured_us: int, arrival_us: int) -> None:
         self.last_media_us = arrival_us
         payload = SILENCE[:1] + captured_us.to_bytes(8)
+        captured_us -= self.behind_us
         if kind == "audio":
             rtp = FIRST_RTP + captured_us * 6 // 125
             self.take.audio_frame(Frame(payload, True, 0, 0, True), rtp, arrival_us, 90)
@@ -70,6 +73,11 @@ class Network(Camera):
             self.video.key_arrived_ms = arrival_us // 1000
         rtp = FIRST_RTP + captured_us * 9 // 100
         self.take.video_frame(Frame(payload, key, 1280, 720, True), rtp, arrival_us)
+
+    def silence(self, seconds: float) -> None:
+        self.muted = {"video", "audio"}
+        self.run(seconds)
+        self.muted = set()
 
     def outage(self, held_s: float, oldest_s: float, newest_s: float, drain: int) -> None:
         """Holds back what is sent, and lets go the oldest and the newest of it."""
@@ -157,3 +165,95 @@ def test_an_outage_after_another(
         network.outage(held_s, oldest_s, newest_s, drain if between_s < 1 else max(drain, 20))
         network.run(after_s)
     judge(network)
+
+
+def charged_and_filed(network: Network) -> tuple[float, float]:
+    """In seconds, once it has ended."""
+    network.take.end(EndReason.STOPPED, network.now_us)
+    network.run(7)
+    assert network.take.phase is Phase.DONE
+    return network.take.elapsed_us(network.now_us) / S, Placed.made.end_us / S
+
+
+@pytest.mark.parametrize("video", [True, False])
+def test_timestamps_from_the_future_do_not_keep_an_outage_open(video: bool) -> None:
+    network = Network(video=video)
+    network.run(5)
+    network.silence(3)
+    network.deliver("audio", network.now_us - 2 * S, network.now_us)
+    network.behind_us = -10_000 * S
+    network.run(20)
+    assert network.of(OutageEnded)
+    charged_s, filed_s = charged_and_filed(network)
+    assert charged_s == pytest.approx(filed_s, abs=0.1) and charged_s >= 24
+
+
+@pytest.mark.parametrize("video", [True, False])
+def test_a_sender_that_is_frozen_twice_goes_on_in_step(video: bool) -> None:
+    network = Network(video=video)
+    network.run(5)
+    network.silence(40)
+    network.behind_us = 40 * S
+    network.run(0.4)
+    network.silence(1.5)
+    network.behind_us += 3 * S // 2
+    network.run(20)
+    charged_s, filed_s = charged_and_filed(network)
+    assert charged_s == pytest.approx(24.4, abs=0.3) and filed_s == pytest.approx(charged_s, abs=0.1)
+    for track, step_us in ((Placed.made.pictures, FRAME_US), (Placed.made.sounds, SOUND_US)):
+        assert len(track) == pytest.approx(charged_s * S / step_us if track else 0, abs=8)
+        assert len({at_us for _, at_us in track}) >= len(track) - 1, "none upon another"
+
+
+@pytest.mark.parametrize("kept_s", [0.4, 3.0, 8.0])
+@pytest.mark.parametrize("silent_s", [0.3, 2.0])
+@pytest.mark.parametrize("ends", ["stop", "grace"])
+def test_what_was_heard_of_an_outage_that_never_ended_is_kept_and_charged(
+    kept_s: float, silent_s: float, ends: str
+) -> None:
+    network = Network()
+    network.run(5)
+    before_s = network.take.elapsed_us(network.now_us) / S
+    network.outage(10, kept_s, 0, 1000)
+    network.silence(silent_s if ends == "stop" else 95)
+    network.muted = {"video", "audio"}
+    if ends == "grace":
+        assert network.take.phase is Phase.DONE and network.take.end_reason is EndReason.OUTAGE
+    charged_s, filed_s = charged_and_filed(network)
+    assert charged_s == pytest.approx(before_s + kept_s, abs=0.1) and filed_s == pytest.approx(charged_s, abs=0.1)
+    assert len(Placed.made.sounds) == pytest.approx(charged_s * S / SOUND_US, abs=4)
+
+
+def test_sound_that_was_cut_out_is_not_put_upon_other_sound() -> None:
+    network = Network()
+    network.run(5)
+    network.silence(4)
+    network.behind_us = 4 * S
+    network.run(0.3)
+    network.take.track_restarted("video")
+    network.run(6)
+    charged_s, filed_s = charged_and_filed(network)
+    assert filed_s == pytest.approx(charged_s, abs=0.1)
+    places = [at_us for _, at_us in Placed.made.sounds]
+    assert min(after - before for before, after in pairwise(places)) >= SOUND_US - 1000
+
+
+def test_a_hole_is_looked_for_after_the_files_end_and_not_where_it_begins() -> None:
+    assert placing.hole_within(5 * S, [0, 2 * S, 5 * S + 1000, 6 * S]) == 0
+    assert placing.hole_within(5 * S, [9 * S, 9 * S + 1000, 11 * S]) == 0
+    assert placing.hole_within(5 * S, [5 * S + 1000, 11 * S]) == pytest.approx(8 * S, abs=1000)
+
+
+def test_a_track_that_begins_anew_again_and_again_looks_at_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network()
+    network.run(5)
+    network.silence(30)
+    for number in range(900):
+        network.deliver("audio", network.now_us - 28 * S + number, network.now_us + number)
+    looks: list[list[int]] = []
+    monkeypatch.setattr(placing, "hole_within", lambda end_us, heard: looks.append(heard) or 0)
+    for _ in range(100):
+        network.take.track_restarted("video")
+    assert looks == []
+    network.take.track_restarted("audio")
+    assert [len(look) for look in looks] == [901]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import selectors
 import socket
@@ -17,7 +18,8 @@ Address = tuple[str, int]
 class UdpPath:
     """Senders talk to `port` on 127.0.0.1; each is seen by the recorder from a socket of its own.
 
-    A cut path drops both ways. A moved one goes on from another source port, as behind a NAT that forgot. Of what is
+    A cut path drops both ways, all but the oldest that a queue before it has room for: that comes once it is mended.
+    A moved one goes on from another source port, as behind a NAT that forgot. Of what is
     sent to the recorder a lossy one drops media packets (RFC 7983) by the dice of its seed, and a narrow one lets
     through so many bits a second in their order, holds the rest for at most `queue_s` and drops what is more.
     """
@@ -26,6 +28,7 @@ class UdpPath:
         self.passed = 0
         self._target = ("127.0.0.1", target_port)
         self._cut = False
+        self._room_until_s = 0.0
         self._loss = 0.0
         self._dice = random.Random(1)
         self._rate_bps = 0.0
@@ -50,11 +53,14 @@ class UdpPath:
         self._selector.register(made, selectors.EVENT_READ)
         return made
 
-    def cut(self) -> None:
+    def cut(self, room_s: float = 0.0) -> None:
+        self._room_until_s = time.monotonic() + room_s
         self._cut = True
 
     def mend(self) -> None:
-        self._cut = False
+        with self._lock:
+            self._held = deque((0.0, datagram, sender) for _, datagram, sender in self._held)
+            self._cut = False
 
     def lose(self, part: float) -> None:
         """From now on: 0.05 is one media packet in twenty."""
@@ -90,6 +96,8 @@ class UdpPath:
             except BlockingIOError:
                 return
             if self._cut:
+                if sock is self._front and time.monotonic() < self._room_until_s:
+                    self._held.append((math.inf, datagram, sender))
                 continue
             if sock is not self._front:
                 self.passed += 1
