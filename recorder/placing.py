@@ -53,8 +53,7 @@ class Placing:
         self._lost_at_gap = 0
         self._video_thaw, self._audio_thaw = Thaw(), Thaw()
         self._lost_sound = LostSound()
-        self._step_noted_us = 0
-        self._step_unnoted = False
+        self._step_noted_us, self._step_unnoted = 0, False
         self._untold_end_us: int | None = None
         self._resumes_us = 0  # of the sender's time since the start: what is of before does not end the outage
         self._cut_from_us = 0  # on the tracks' timelines: what was cut out last began here
@@ -267,8 +266,9 @@ class Placing:
             self._begin_sound(timeline, rtp, arrival_us)
             sound.started = True
         media_us = timeline.pts_us(rtp, arrival_us)
-        pts_us = self._place(media_us, SILENCE_US, arrival_us)
-        cut_out = 0 < media_us - self._cut_from_us < self._clock.last_outage_us
+        true_us = media_us + self.lips.later_us
+        pts_us = self._place(true_us, SILENCE_US, arrival_us) - self.lips.later_us
+        cut_out = 0 < true_us - self._cut_from_us < self._clock.last_outage_us
         if cut_out or pts_us < 0 or pts_us >= self.sound_end_us or sound.is_covered(pts_us):
             return
         if pts_us >= sound.end_us + SILENCE_US:

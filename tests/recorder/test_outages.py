@@ -238,6 +238,26 @@ def test_sound_that_was_cut_out_is_not_put_upon_other_sound() -> None:
     assert min(after - before for before, after in pairwise(places)) >= SOUND_US - 1000
 
 
+@pytest.mark.parametrize("later_ms", [-180, 180])
+def test_sound_that_will_be_moved_is_whole_on_both_sides_of_an_outage(later_ms: int) -> None:
+    network = Network()
+    network.run(2)
+    assert network.video is not None and network.audio is not None
+    for track, rate, late_ms in ((network.video, 90, 0), (network.audio, 48, later_ms)):
+        rtp = FIRST_RTP + network.now_us * rate // 1000
+        track.timeline.sender_report(rtp, ((network.now_us + late_ms * 1000) << 32) // S, network.now_us)
+    network.run(3)
+    network.silence(5)
+    resumed_us = network.now_us
+    network.run(3)
+    heard = [captured_us for captured_us, _ in Placed.made.sounds if captured_us > resumed_us]
+    assert len(heard) >= 149
+    (move,) = network.take.facts(Written("vp8", audio=True), 0, 0).sound_moves
+    assert move.later_us == pytest.approx(later_ms * 1000, abs=20_000)
+    charged_s, filed_s = charged_and_filed(network)
+    assert filed_s == pytest.approx(charged_s, abs=0.3)
+
+
 def test_a_hole_is_looked_for_after_the_files_end_and_not_where_it_begins() -> None:
     assert placing.hole_within(5 * S, [0, 2 * S, 5 * S + 1000, 6 * S]) == 0
     assert placing.hole_within(5 * S, [9 * S, 9 * S + 1000, 11 * S]) == 0
