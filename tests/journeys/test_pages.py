@@ -79,7 +79,7 @@ def test_every_step_passes_the_accessibility_rules_and_scrolls_one_way_only(
     candidate.record()
     assert fits(page) == "recording fits", "from its first moment on"
     look("recording")
-    expect(candidate.at("safe")).to_contain_text("2 s", timeout=15_000)
+    candidate.until_safe(2)
     assert fits(page) == "recording fits", "later, too"
     candidate.press("Stop")
     candidate.phase("answered")
