@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from recorder.lost_sound import Step
+from recorder.thaw import BEHIND_US
 from recorder.timeline import REPORT_TOLERANCE_US, Timeline
 
 LOOK_EVERY_US: Final = 1_000_000
@@ -21,8 +22,6 @@ SMALLEST_MOVE_US: Final = 10_000
 """Less is slewed, within half a second, and not worth a copy of the file."""
 ADRIFT_US: Final = 200_000
 """No drift: a microphone that was changed, say, stood still. More than ten seconds of slewing would be needed."""
-HELD_BACK_US: Final = 1_000_000
-"""So late, a picture was held back by the network, and what is laid beside it was not."""
 MOST_MOVES: Final = 500
 DRIFT_OVER_US: Final = 20_000_000
 
@@ -56,8 +55,9 @@ def align(video: Timeline, audio: Timeline, audio_rtp: int, audio_arrival_us: in
     arrival within 500 ms; else by arrival. Negative for sound from before the picture.
     """
     video_rtp, video_arrival_us, video_at_us = video.latest
+    # What the network held back comes beside what it did not.
     late_us = video.behind_us(video_rtp, video_arrival_us)
-    by_arrival_us = video_at_us + audio_arrival_us - video_arrival_us + (late_us if late_us > HELD_BACK_US else 0)
+    by_arrival_us = video_at_us + audio_arrival_us - video_arrival_us + (late_us if late_us > BEHIND_US else 0)
     since_us = max(video.set_us, audio.set_us)
     picture_us = video.sent_us(video_rtp, video_arrival_us, since_us)
     sound_us = audio.sent_us(audio_rtp, audio_arrival_us, since_us)

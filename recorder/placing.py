@@ -15,9 +15,9 @@ from recorder.lipsync import Alignment, LipSync, SyncSource, align
 from recorder.lost_sound import LostSound
 from recorder.mux import Mux
 from recorder.notes import TakeNotes
-from recorder.rejoin import Joint, on_time, on_time_us
+from recorder.rejoin import Joint
 from recorder.sound import TakeSound
-from recorder.thaw import HEAR_AT_MOST_US, HEAR_FOR_US, STAYS_BEHIND_US, Thaw, hole_within, stood_still
+from recorder.thaw import HEAR_AT_MOST_US, HEAR_FOR_US, Thaw, hole_within, on_time, on_time_us, stood_still, unhurried
 from recorder.timeline import STEP_US, Timeline
 from recorder.track import Track
 
@@ -56,7 +56,6 @@ class Placing:
         self._step_noted_us, self._step_unnoted = 0, False
         self._untold_end_us: int | None = None
         self._resumes_us = 0  # of the sender's time since the start: what is of before does not end the outage
-        self._cut_from_us = 0  # on the tracks' timelines: what was cut out last began here
 
     @property
     def end_us(self) -> int:
@@ -108,50 +107,51 @@ class Placing:
     def _since_start(self, arrival_us: int) -> int:
         return arrival_us - (self._clock.start_us or 0)
 
-    def _place(self, pts_us: int, frame_us: int, arrival_us: int) -> int:
-        """Where the file holds what a track's timeline puts at `pts_us`; all of what was cut out last is at one place.
+    def _place(self, media_us: int, frame_us: int, arrival_us: int) -> int:
+        """Where the file holds what a track's timeline puts at `media_us`.
 
         The first frame after an outage, of either track, ends it; one that was held for a lost packet is of before.
         """
-        clock = self._clock
-        began_us = clock.outage_began_us
-        since_start_us = pts_us - self._behind_us
-        if began_us is None or arrival_us <= began_us or clock.is_after_stop(since_start_us):
-            pass
-        elif since_start_us < self._resumes_us:
-            clock.heard_out(since_start_us + frame_us - clock.outage_us, arrival_us)
+        clock, began_us = self._clock, self._clock.outage_began_us
+        if began_us is not None and arrival_us > began_us:
+            sent_us = media_us - self._behind_us
+            if sent_us < self._resumes_us and not clock.is_after_stop(sent_us):
+                clock.heard_out(sent_us + frame_us - clock.outage_us, arrival_us)
+            elif not clock.is_after_stop(sent_us):
+                self._end_outage(media_us - frame_us, arrival_us)
+        return clock.charged_us(media_us)
+
+    def _end_outage(self, resumes_us: int, arrival_us: int) -> None:
+        """With a frame, after which the media go on as if one had ended at `resumes_us`."""
+        clock, file_end_us = self._clock, max(self._last_pts_us.values())
+        self._resumes_us = 0
+        cut_us = clock.end_outage(arrival_us, file_end_us, resumes_us - clock.outage_us - file_end_us)
+        if cut_us >= SHORTEST_GAP_US:  # else all of it was only late
+            self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
+            self._note()
+        if cut_us:
+            self.sound.overlaps = True  # what comes late of the sound was cut out with the rest
+        if clock.stopped:
+            self._untold_end_us = arrival_us
         else:
-            file_end_us = max(self._last_pts_us.values())
-            self._resumes_us, self._cut_from_us = 0, file_end_us + clock.outage_us
-            cut_us = clock.end_outage(arrival_us, pts_us - clock.outage_us - file_end_us - frame_us)
-            if cut_us >= SHORTEST_GAP_US:  # else all of it was only late
-                self._notes.gap("video" if self._source.video else "audio", file_end_us, cut_us, False)
-                self._note()
-            if cut_us:
-                self.sound.overlaps = True  # what comes late of the sound was cut out with the rest
-            if clock.stopped:
-                self._untold_end_us = arrival_us
-            else:
-                self._outage_ended(cut_us, arrival_us)
-        before_us = min(pts_us, self._cut_from_us) - (clock.outage_us - clock.last_outage_us)
-        return max(before_us, pts_us - clock.outage_us)
+            self._outage_ended(cut_us, arrival_us)
 
     def _find_hole(self, anew_us: int | None) -> None:
         """Where a network held back the oldest and lost the rest, only what came after the hole ends the outage."""
         clock = self._clock
         if clock.outage_began_us is None:
             return
-        places = [
-            self._since_start(each.arrival_us) - max(0, track.timeline.behind_us(each.rtp, each.arrival_us))
+        heard = [
+            at_us
             for track, thaw in (self._frozen("video"), self._frozen("audio"))
             if track is not None
-            for each in thaw.kept
+            for at_us in map(self._since_start, thaw.captured_us(track.timeline))
+            if not clock.is_after_stop(at_us)
         ]
-        if anew_us is not None:
-            places.append(self._since_start(anew_us))
-        file_end_us = max(self._last_pts_us.values()) + clock.outage_us
-        heard = [at_us for at_us in places if not clock.is_after_stop(at_us)]
-        self._resumes_us = hole_within(file_end_us, heard) or self._resumes_us
+        end_us = max(self._last_pts_us.values()) + clock.outage_us
+        anew = [] if anew_us is None else [self._since_start(anew_us)]
+        # It is not known whether what follows comes after a hole: one that was heard is sooner believed.
+        self._resumes_us = hole_within(end_us, heard) or hole_within(end_us, heard + anew) or self._resumes_us
 
     def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
         """A whole picture, as it arrives."""
@@ -160,6 +160,8 @@ class Placing:
             return
         if (thaw.kept or thaw.outages != self._clock.outages) and self._waits("video", frame, rtp, arrival_us, -1):
             return
+        if arrival_us >= self.lips.next_look_us:
+            self.look_at_sync(arrival_us)
         self._write_picture(track, frame, rtp, arrival_us)
 
     def audio(self, frame: Frame, rtp: int, arrival_us: int, level: int) -> None:
@@ -181,9 +183,18 @@ class Placing:
         thaw.outages = self._clock.outages
         if track is None or kind in self._restarted or not thaw.keeps(track.timeline, frame, rtp, arrival_us, level):
             return False
-        if thaw.ready:
+        if thaw.ready and thaw.catches_up:  # that is as much as can be kept
+            self._hear_out(kind, arrival_us)
+        elif thaw.ready:
             self.thaw(kind)
         return True
+
+    def _hear_out(self, kind: str, now_us: int) -> None:
+        """Places what is kept, though it is not known how it goes on."""
+        _, thaw = self._frozen(kind)
+        if thaw.kept:
+            self.thaw(kind, now_us)
+            thaw.outages = -1  # what comes next is listened to again
 
     def listens(self, now_us: int) -> bool:
         """Whether a track's late frames still wait for the sender's clock to be known."""
@@ -192,15 +203,9 @@ class Placing:
         return self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us)
 
     def silent(self, now_us: int) -> None:
-        """Nothing came for so long that what waits learns no more. On time again, it ends its outage."""
-        self._lost_sound.pass_over()
+        """Nothing came for so long that what waits learns no more."""
         for kind in ("video", "audio"):
-            track, thaw = self._frozen(kind)
-            if track is not None and thaw.kept:
-                *_, last = thaw.kept
-                late = track.timeline.behind_us(last.rtp, last.arrival_us) > STAYS_BEHIND_US
-                self.thaw(kind, now_us if late else None)
-                thaw.outages = -1  # what comes next is listened to again
+            self._hear_out(kind, now_us)
 
     def thaw(self, kind: str, anew_us: int | None = None) -> None:
         """Places what waits for the sender's clock to be known, or as it is if its track begins anew at `anew_us`."""
@@ -213,10 +218,7 @@ class Placing:
         first = on_time(kept, track.timeline.clock_rate)
         if first is not None and anew_us is None and not catches_up and stood_still(track.timeline, kept):
             if kind == "audio":
-                began_us, kept = kept[0].arrival_us, list(kept)
-                # What was hurried through is of the time that is cut out.
-                while len(kept) > 1 and on_time_us(kept[0].rtp, first, track.timeline.clock_rate) < began_us:
-                    del kept[0]
+                kept = unhurried(kept, first, track.timeline.clock_rate)
                 at_us = on_time_us(kept[0].rtp, first, track.timeline.clock_rate)
                 self._begin_sound(track.timeline, kept[0].rtp, at_us)
             else:
@@ -228,6 +230,7 @@ class Placing:
                 self._write_picture(track, each.frame, each.rtp, each.arrival_us)
             else:
                 self._write_sound(track, each.frame, each.rtp, each.arrival_us, each.level)
+        self._lost_sound.pass_over()
 
     def _write_picture(self, track: Track, frame: Frame, rtp: int, arrival_us: int) -> None:
         clock = self._clock
@@ -238,8 +241,6 @@ class Placing:
         media_us = track.timeline.pts_us(rtp, arrival_us)
         if not clock.is_after_stop(media_us - track.timeline.slew_us):  # nor is sound heard any more
             self._lost_sound.seen(media_us - track.timeline.slew_us - arrival_us, arrival_us)
-        if arrival_us >= self.lips.next_look_us:
-            self.look_at_sync(arrival_us)
         clock.settle_start(arrival_us - media_us)
         pts_us = self._place(media_us, FRAME_US, arrival_us)
         if pts_us >= self.end_us:
@@ -268,8 +269,7 @@ class Placing:
         media_us = timeline.pts_us(rtp, arrival_us)
         true_us = media_us + self.lips.later_us
         pts_us = self._place(true_us, SILENCE_US, arrival_us) - self.lips.later_us
-        cut_out = 0 < true_us - self._cut_from_us < self._clock.last_outage_us
-        if cut_out or pts_us < 0 or pts_us >= self.sound_end_us or sound.is_covered(pts_us):
+        if self._clock.is_cut_out(true_us) or pts_us < 0 or pts_us >= self.sound_end_us or sound.is_covered(pts_us):
             return
         if pts_us >= sound.end_us + SILENCE_US:
             self.fill(pts_us)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from recorder.depacketize import Frame
-from recorder.thaw import Kept
+from recorder.thaw import HEAR_FOR_US, MOST_KEPT_BYTES, Kept, on_time
 from recorder.track import Track
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from recorder.placing import Source
     from recorder.take import Take
 
-HEAR_FOR_US = 500_000
-MOST_KEPT_BYTES = 4 * 1024 * 1024
 MOST_KEPT_SOUND = 100
 """Two seconds: of before the key frame, too, since sound arrives sooner than the picture it belongs to."""
 
@@ -30,19 +28,6 @@ class Joint(NamedTuple):
 
     picture: tuple[int, int] | None
     sound: tuple[int, int] | None
-
-
-def on_time(kept: list[Kept], clock_rate: int) -> tuple[int, int] | None:
-    """The first frame's RTP timestamp, and when it would have arrived had it been as quick as the quickest."""
-    if not kept:
-        return None
-    first = kept[0].rtp
-    return first, min(each.arrival_us - (each.rtp - first) * 1_000_000 // clock_rate for each in kept)
-
-
-def on_time_us(rtp: int, first: tuple[int, int], clock_rate: int) -> int:
-    """When the sample `rtp` would have arrived, if it had been as quick as `first`, which `on_time` gave."""
-    return first[1] + (rtp - first[0]) * 1_000_000 // clock_rate
 
 
 class Rejoin:

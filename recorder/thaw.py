@@ -77,11 +77,34 @@ class Thaw:
         """Whether what comes next may tell more of what is kept."""
         return bool(self.kept) and now_us - self.kept[-1].arrival_us <= HEAR_FOR_US
 
+    def captured_us(self, timeline: Timeline) -> list[int]:
+        """When each that is kept would have arrived, had it not been late."""
+        return [each.arrival_us - max(0, timeline.behind_us(each.rtp, each.arrival_us)) for each in self.kept]
+
     def taken(self) -> list[Kept]:
         """What was kept, once."""
         kept, self.kept, self._bytes = self.kept, [], 0
         self.ready = self.catches_up = False
         return kept
+
+
+def on_time(kept: list[Kept], clock_rate: int) -> tuple[int, int] | None:
+    """The first frame's RTP timestamp, and when it would have arrived had it been as quick as the quickest."""
+    if not kept:
+        return None
+    first = kept[0].rtp
+    return first, min(each.arrival_us - (each.rtp - first) * 1_000_000 // clock_rate for each in kept)
+
+
+def on_time_us(rtp: int, first: tuple[int, int], clock_rate: int) -> int:
+    """When the sample `rtp` would have arrived, if it had been as quick as `first`, which `on_time` gave."""
+    return first[1] + (rtp - first[0]) * 1_000_000 // clock_rate
+
+
+def unhurried(kept: list[Kept], first: tuple[int, int], clock_rate: int) -> list[Kept]:
+    """Without what a sender hurried through, which is of the time that is cut out; the last one stays."""
+    began_us = kept[0].arrival_us
+    return [each for each in kept if on_time_us(each.rtp, first, clock_rate) >= began_us] or kept[-1:]
 
 
 def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:
@@ -90,8 +113,8 @@ def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:
 
 
 def hole_within(end_us: int, heard: list[int]) -> int:
-    """The middle of the longest hole in what was heard again after `end_us`; 0 if it is short, or the first thing."""
+    """The middle of the longest hole in what was heard again after `end_us`; 0 if it is short."""
     places = [end_us, *sorted(at_us for at_us in heard if at_us > end_us)]
     holes = [(after - before, before) for before, after in pairwise(places)]
     hole_us, from_us = max(holes, default=(0, 0))
-    return from_us + hole_us // 2 if hole_us > OUTAGE_AFTER_US and from_us != end_us else 0
+    return from_us + hole_us // 2 if hole_us > OUTAGE_AFTER_US else 0

@@ -196,10 +196,11 @@ class Timeline:
         step_us = (rtp - self._last_rtp) * 1_000_000 // rate
         raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // rate
         by_arrival_us = self._start_us + arrival_us - self._start_arrival
-        leaps = not 0 <= step_us <= SMOOTH_US and abs(step_us - (arrival_us - self._last_arrival)) > JUMP_US
+        gap_us = arrival_us - self._last_arrival
+        leaps = not 0 <= step_us <= max(SMOOTH_US, gap_us) and abs(step_us - gap_us) > JUMP_US
         if leaps:  # unless it is back, the network having lost the rest of what it held back
             before_us = self._by_arrival(self._last_arrival)
-            leaps = abs(raw_us - by_arrival_us) > min(JUMP_US, abs(self._last_raw - before_us))
+            leaps = abs(raw_us - by_arrival_us) > abs(self._last_raw - before_us)
         self._last_rtp = rtp
         self._last_arrival = arrival_us
         if leaps or raw_us - by_arrival_us > JUMP_US:

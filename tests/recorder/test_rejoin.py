@@ -18,10 +18,11 @@ from recorder.mux import Writer
 from recorder.part import journal_path, part_path
 from recorder.phases import Phase
 from recorder.recovery import recover
-from recorder.rejoin import Kept, Rejoin, on_time
+from recorder.rejoin import Rejoin
 from recorder.sdp import TrackOffer
 from recorder.sidecar import read_result
 from recorder.take import Take
+from recorder.thaw import Kept, on_time
 from recorder.track import Track
 from tests.recorder.encoded_media import decode_strictly, packets_in, sound, video
 from tests.recorder.test_mux import until
