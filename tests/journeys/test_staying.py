@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,18 @@ window.WebSocket = class extends WebSocket {
   set onmessage(then) { super.onmessage = then && ((event) => this.deaf || then(event)); }
 };
 """
+
+
+@contextmanager
+def over_a_path(house: House, browser: Browser) -> Iterator[tuple[Candidate, UdpPath]]:
+    """A candidate whose media go over a network that can be cut."""
+    invited = house.furnish(QUESTION)
+    house.start()
+    with UdpPath(house.udp_port) as path:
+        candidate = Candidate(browser, house, invited)
+        candidate.detour(path)
+        yield candidate, path
+        candidate.close()
 
 
 def recording(candidate: Candidate) -> None:
@@ -107,11 +121,7 @@ def test_after_a_reload_the_same_answer_goes_on_by_a_press(house: House, browser
 
 
 def test_a_cut_network_and_another_address_are_survived_without_a_press(house: House, browser: Browser) -> None:
-    invited = house.furnish(QUESTION)
-    house.start()
-    with UdpPath(house.udp_port) as path:
-        candidate = Candidate(browser, house, invited)
-        candidate.detour(path)
+    with over_a_path(house, browser) as (candidate, path):
         path.lose(0.05)
         recording(candidate)
         candidate.until_safe(3)
@@ -138,7 +148,6 @@ def test_a_cut_network_and_another_address_are_survived_without_a_press(house: H
         assert candidate.page.evaluate("window.peers.length") == 1
         assert row["end_reason"] == "stopped"
         candidate.plays(candidate.at("playback").locator("video"))
-        candidate.close()
 
 
 def test_a_recorder_killed_after_a_reload_leaves_both_halves(house: House, browser: Browser) -> None:
@@ -171,11 +180,7 @@ def test_a_recorder_killed_after_a_reload_leaves_both_halves(house: House, brows
 def test_an_outage_that_begins_with_a_full_queue_is_not_charged(house: House, browser: Browser) -> None:
     """What a router had room for comes first, seconds late. The rest is lost, but for the sound of the last seconds:
     the browser still has that when it is asked for."""
-    invited = house.furnish(QUESTION)
-    house.start()
-    with UdpPath(house.udp_port) as path:
-        candidate = Candidate(browser, house, invited)
-        candidate.detour(path)
+    with over_a_path(house, browser) as (candidate, path):
         recording(candidate)
         candidate.until_safe(5)
         path.cut(room_s=0.4)
@@ -192,16 +197,11 @@ def test_an_outage_that_begins_with_a_full_queue_is_not_charged(house: House, br
         silent_ms = sum(gap["length_ms"] for gap in sidecar["gaps"] if gap["track"] == "audio" and gap["filled"])
         assert silent_ms <= 500, "charged is what was heard"
         assert "timestamps" not in sidecar["reasons"], sidecar["reasons"]
-        candidate.close()
 
 
 @pytest.mark.long
 def test_a_connection_that_the_server_gave_up_is_replaced_without_a_press(house: House, browser: Browser) -> None:
-    invited = house.furnish(QUESTION)
-    house.start()
-    with UdpPath(house.udp_port) as path:
-        candidate = Candidate(browser, house, invited)
-        candidate.detour(path)
+    with over_a_path(house, browser) as (candidate, path):
         recording(candidate)
         candidate.until_safe(2)
         path.cut()
@@ -217,7 +217,6 @@ def test_a_connection_that_the_server_gave_up_is_replaced_without_a_press(house:
         plays_through(file, sidecar)
         assert len(sidecar["segments"]) == 2 and sidecar["detail"]["outages"] == 1
         assert sidecar["detail"]["outage_ms"] >= 15_000
-        candidate.close()
 
 
 @pytest.mark.long
