@@ -25,7 +25,7 @@ Packet = TypeVar("Packet")
 
 @dataclass(slots=True)
 class _Missing:
-    seen_ms: int
+    since_ms: int  # found missing; later by as much as it was asked for late
     next_ask_ms: int
     first_ask_ms: int = 0
     asks: int = 0
@@ -88,20 +88,15 @@ class Reorder(Generic[Packet]):
 
     def expire(self, now_ms: int) -> list[tuple[int, Packet]]:
         """Gives up what was missed for longer than the hold, and releases what waited for it."""
-        oldest_kept = now_ms - self._hold_ms
-        last = -1
-        for sequence, missing in self.missing.items():  # in the order of discovery, so of age
-            if missing.seen_ms > oldest_kept:
-                break
-            last = max(last, sequence)
-        if last < 0:
+        expired = [number for number, missing in self.missing.items() if now_ms - missing.since_ms >= self._hold_ms]
+        if not expired:
             return []
-        self._give_up(last)
+        self._give_up(max(expired))
         return self._release()
 
     def missed_after(self, since_ms: int) -> int | None:
         """When the first packet was found missing that still is, of those found after `since_ms`; None without one."""
-        found = (missing.seen_ms for missing in self.missing.values() if missing.seen_ms > since_ms)
+        found = (missing.since_ms for missing in self.missing.values() if missing.since_ms > since_ms)
         return next(found, None)
 
     def skip_to(self, sequence: int) -> list[tuple[int, Packet]]:
@@ -121,13 +116,14 @@ class Reorder(Generic[Packet]):
         """The sequence numbers to ask for now, rising.
 
         Each is asked for again after max(20 ms, 1.5 RTT), then after twice that, and so on up to 200 ms (or the RTT),
-        but no later than after a quarter of the hold.
+        but no later than after a quarter of the hold. What is asked for late, since we stalled, is waited for longer.
         """
         wanted: list[int] = []
         for sequence, missing in self.missing.items():
             if missing.next_ask_ms <= now_ms and missing.asks < MOST_ASKS:
                 if not missing.asks:
                     missing.first_ask_ms = now_ms
+                missing.since_ms += now_ms - missing.next_ask_ms
                 pause_ms = min(max(SHORTEST_ASK_MS, self.rtt_ms * 3 // 2), self._hold_ms // 4)
                 missing.next_ask_ms = now_ms + max(pause_ms, min(pause_ms << missing.asks, LONGEST_ASK_MS))
                 missing.asks += 1

@@ -128,6 +128,19 @@ def test_a_jump_far_ahead_starts_anew_and_keeps_what_was_held() -> None:
     assert numbers(reorder.push(4 + FARTHEST_AHEAD, 0, 0)) == [3, 4 + FARTHEST_AHEAD]
 
 
+def test_what_is_asked_for_late_is_waited_for_as_much_longer() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    reorder.push(3, 0, 0)
+    assert reorder.requests(1500) == [2], "we stalled"
+    assert reorder.missed_after(1000) is not None, "nor is a key frame needed sooner"
+    assert reorder.expire(2400) == []
+    reorder.push(5, 0, 2400)
+    assert numbers(reorder.push(2, 0, 2450)) == [2, 3]
+    assert reorder.requests(2500) == [4] and reorder.given_up == 0
+    assert numbers(reorder.expire(3485)) == [5]
+
+
 def test_the_fast_path_beside_it_keeps_the_order() -> None:
     reorder: Reorder[int] = Reorder(HOLD_MS)
     reorder.push(1, 0, 0)
@@ -155,7 +168,7 @@ def test_any_arrivals_come_out_once_rising_and_bounded(first: int, arrivals: lis
         released += numbers(out)
         reorder.requests(now)
         assert len(reorder.held) <= MOST_HELD
-        assert all(now - missing.seen_ms < HOLD_MS for missing in reorder.missing.values())
+        assert all(now - missing.since_ms < HOLD_MS for missing in reorder.missing.values())
     released += numbers(reorder.flush())
     assert released == sorted(set(released))
     assert set(released) <= {first, *(first + offset for offset, _, _ in arrivals)}
