@@ -62,7 +62,7 @@ class ChargedClock:
         self._stop = _Stop(now_us, self.end_us, self.outage_began_us is not None)
 
     def is_after_stop(self, media_us: int) -> bool:
-        """Where the stop came in an outage."""
+        """Whether this is of later than a stop in an outage; what comes after any other stop is past the end."""
         stop = self._stop
         return stop is not None and stop.in_outage and media_us >= stop.at_us - (self.start_us or 0)
 

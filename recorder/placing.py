@@ -14,7 +14,7 @@ from recorder.depacketize import SILENCE_US, Frame
 from recorder.lipsync import Alignment, LipSync, SyncSource, align
 from recorder.lost_sound import LostSound
 from recorder.mux import Mux
-from recorder.notes import TakeNotes
+from recorder.notes import TakeNotes, Tracks
 from recorder.rejoin import Joint
 from recorder.sound import TakeSound
 from recorder.thaw import HEAR_AT_MOST_US, HEAR_FOR_US, Thaw, hole_within, on_time, on_time_us, stood_still, unhurried
@@ -27,11 +27,9 @@ LONG_GAP_US = 1_000_000
 STEPS_NOTED_EVERY_US = 5_000_000
 
 
-class Source(Protocol):
+class Source(Tracks, Protocol):
     """The peer a take records from."""
 
-    video: Track | None
-    audio: Track | None
     last_media_us: int
 
     def request_key(self) -> None: ...
@@ -122,7 +120,7 @@ class Placing:
         return clock.charged_us(media_us)
 
     def _end_outage(self, resumes_us: int, arrival_us: int) -> None:
-        """With a frame, after which the media go on as if one had ended at `resumes_us`."""
+        """The media go on from `resumes_us` of the timelines; what is missing until there is cut out."""
         clock, file_end_us = self._clock, max(self._last_pts_us.values())
         self._resumes_us = 0
         cut_us = clock.end_outage(arrival_us, file_end_us, resumes_us - clock.outage_us - file_end_us)
@@ -136,11 +134,10 @@ class Placing:
         else:
             self._outage_ended(cut_us, arrival_us)
 
-    def _find_hole(self, anew_us: int | None) -> None:
-        """Where a network held back the oldest and lost the rest, only what came after the hole ends the outage."""
+    def _find_hole(self, anew_us: int | None, goes_on: bool) -> None:
+        """Where a network held back the oldest and lost the rest, only what came after the hole ends the outage.
+        If it `goes_on`, the time up to `anew_us` may be none: a hole that was heard comes first."""
         clock = self._clock
-        if clock.outage_began_us is None:
-            return
         heard = [
             at_us
             for track, thaw in (self._frozen("video"), self._frozen("audio"))
@@ -150,8 +147,8 @@ class Placing:
         ]
         end_us = max(self._last_pts_us.values()) + clock.outage_us
         anew = [] if anew_us is None else [self._since_start(anew_us)]
-        # It is not known whether what follows comes after a hole: one that was heard is sooner believed.
-        self._resumes_us = hole_within(end_us, heard) or hole_within(end_us, heard + anew) or self._resumes_us
+        hole_us = hole_within(end_us, heard) if goes_on else 0
+        self._resumes_us = hole_us or hole_within(end_us, heard + anew) or self._resumes_us
 
     def video(self, frame: Frame, rtp: int, arrival_us: int) -> None:
         """A whole picture, as it arrives."""
@@ -184,34 +181,33 @@ class Placing:
         if track is None or kind in self._restarted or not thaw.keeps(track.timeline, frame, rtp, arrival_us, level):
             return False
         if thaw.ready and thaw.catches_up:  # that is as much as can be kept
-            self._hear_out(kind, arrival_us)
+            self._hear_out(kind, arrival_us, goes_on=True)
         elif thaw.ready:
             self.thaw(kind)
         return True
 
-    def _hear_out(self, kind: str, now_us: int) -> None:
+    def _hear_out(self, kind: str, now_us: int, *, goes_on: bool = False) -> None:
         """Places what is kept, though it is not known how it goes on."""
         _, thaw = self._frozen(kind)
         if thaw.kept:
-            self.thaw(kind, now_us)
+            self.thaw(kind, now_us, goes_on=goes_on)
             thaw.outages = -1  # what comes next is listened to again
 
     def listens(self, now_us: int) -> bool:
         """Whether a track's late frames still wait for the sender's clock to be known."""
-        if self._clock.since_stop_us(now_us) > HEAR_AT_MOST_US + HEAR_FOR_US:
-            return False
-        return self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us)
+        in_time = self._clock.since_stop_us(now_us) <= HEAR_AT_MOST_US + HEAR_FOR_US
+        return in_time and (self._video_thaw.listens(now_us) or self._audio_thaw.listens(now_us))
 
     def silent(self, now_us: int) -> None:
         """Nothing came for so long that what waits learns no more."""
         for kind in ("video", "audio"):
             self._hear_out(kind, now_us)
 
-    def thaw(self, kind: str, anew_us: int | None = None) -> None:
-        """Places what waits for the sender's clock to be known, or as it is if its track begins anew at `anew_us`."""
+    def thaw(self, kind: str, anew_us: int | None = None, *, goes_on: bool = False) -> None:
+        """Places what waits for the sender's clock to be known; as it is if it `goes_on`, or anew, at `anew_us`."""
         track, thaw = self._frozen(kind)
-        if thaw.kept:
-            self._find_hole(anew_us)
+        if thaw.kept and self._clock.outage_began_us is not None:
+            self._find_hole(anew_us, goes_on)
         catches_up, kept = thaw.catches_up, thaw.taken()
         if not kept or track is None:
             return
@@ -225,11 +221,15 @@ class Placing:
                 rtp, arrival_us = first
                 at_us = max(self._since_start(arrival_us), track.timeline.last_us + STEP_US)
                 track.timeline.start(rtp, arrival_us, at_us)
-        for each in kept:
-            if kind == "video":
-                self._write_picture(track, each.frame, each.rtp, each.arrival_us)
-            else:
-                self._write_sound(track, each.frame, each.rtp, each.arrival_us, each.level)
+        track.timeline.held_back = True
+        try:
+            for each in kept:
+                if kind == "video":
+                    self._write_picture(track, each.frame, each.rtp, each.arrival_us)
+                else:
+                    self._write_sound(track, each.frame, each.rtp, each.arrival_us, each.level)
+        finally:
+            track.timeline.held_back = False
         self._lost_sound.pass_over()
 
     def _write_picture(self, track: Track, frame: Frame, rtp: int, arrival_us: int) -> None:

@@ -62,7 +62,7 @@ class Reorder(Generic[Packet]):
             self.late += 1
             return []
         newest = max(self._newest, expected - 1)
-        if sequence - expected > FARTHEST_AHEAD or len(self.missing) + sequence - newest > MOST_MISSING:
+        if sequence - newest > FARTHEST_AHEAD or len(self.missing) + sequence - newest > MOST_MISSING:
             return self._restart(sequence, packet)
         if sequence in self.held:
             self.late += 1
@@ -95,9 +95,9 @@ class Reorder(Generic[Packet]):
         return self._release()
 
     def missed_after(self, since_ms: int) -> int | None:
-        """When the first packet was found missing that still is, of those found after `since_ms`; None without one."""
+        """Since when the first packet is waited for that still is, of those after `since_ms`; None without one."""
         found = (missing.since_ms for missing in self.missing.values() if missing.since_ms > since_ms)
-        return next(found, None)
+        return min(found, default=None)
 
     def skip_to(self, sequence: int) -> list[tuple[int, Packet]]:
         """What is held, in order; none of what is missing before `sequence` is waited for any more."""

@@ -113,7 +113,7 @@ def stood_still(timeline: Timeline, kept: list[Kept]) -> bool:
 
 
 def hole_within(end_us: int, heard: list[int]) -> int:
-    """The middle of the longest hole in what was heard again after `end_us`; 0 if it is short."""
+    """The middle of the longest hole after `end_us`, before what was heard first or within it; 0 if it is short."""
     places = [end_us, *sorted(at_us for at_us in heard if at_us > end_us)]
     holes = [(after - before, before) for before, after in pairwise(places)]
     hole_us, from_us = max(holes, default=(0, 0))

@@ -85,7 +85,7 @@ class Timeline:
     `unsure` means that it is not known yet whether the sender's clock runs at
     its rate: `observe` wants to see the frames. `set_us` is the arrival of the
     first report that showed the sender's wall clock to have been set, or this
-    track's clock to have stood still.
+    track's clock to have stood still. `held_back` is to be set while what the network held back is placed.
     """
 
     __slots__ = (
@@ -104,6 +104,7 @@ class Timeline:
         "_slew_to_us",
         "_start_arrival",
         "_start_us",
+        "held_back",
         "jumps",
         "last_us",
         "set_us",
@@ -123,6 +124,7 @@ class Timeline:
         self._agreeing = 0
         self.unsure = True
         self.started = False
+        self.held_back = False
         self.jumps = 0
         self.last_us = -1
         self.set_us = -1
@@ -188,7 +190,9 @@ class Timeline:
 
         A timestamp that leaps away from its arrival, or a clock that runs ahead
         of it, is placed by arrival, and the ones after it follow from there. A
-        burst after a stall is late, not absurd: it keeps its timestamps.
+        burst after a stall is late, not absurd: it keeps its timestamps. Of what
+        is known to have been `held_back`, no step within the time since the one
+        before is absurd, nor one towards its arrival.
         """
         if not self.started:
             raise RuntimeError("the timeline was not started")
@@ -197,10 +201,12 @@ class Timeline:
         raw_us = self._anchor_us + (rtp - self._anchor_rtp) * 1_000_000 // rate
         by_arrival_us = self._start_us + arrival_us - self._start_arrival
         gap_us = arrival_us - self._last_arrival
-        leaps = not 0 <= step_us <= max(SMOOTH_US, gap_us) and abs(step_us - gap_us) > JUMP_US
+        smooth_us = max(SMOOTH_US, gap_us) if self.held_back else SMOOTH_US
+        leaps = not 0 <= step_us <= smooth_us and abs(step_us - gap_us) > JUMP_US
         if leaps:  # unless it is back, the network having lost the rest of what it held back
             before_us = self._by_arrival(self._last_arrival)
-            leaps = abs(raw_us - by_arrival_us) > abs(self._last_raw - before_us)
+            was_off_us = abs(self._last_raw - before_us)
+            leaps = abs(raw_us - by_arrival_us) > (was_off_us if self.held_back else min(JUMP_US, was_off_us))
         self._last_rtp = rtp
         self._last_arrival = arrival_us
         if leaps or raw_us - by_arrival_us > JUMP_US:

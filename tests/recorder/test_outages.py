@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recorder import placing
+from recorder import placing, thaw
 from recorder import take as take_module
 from recorder.charged_clock import OUTAGE_AFTER_US
 from recorder.depacketize import SILENCE, Frame
 from recorder.messages import EndReason, OutageEnded
 from recorder.mux import MuxOrder, Writer, Written
 from recorder.phases import Phase
+from recorder.timeline import Timeline
 from tests.recorder.test_take import FIRST_RTP, FRAME_US, SOUND_US, Camera, S
 
 TOGETHER_US = 60_000
@@ -265,6 +266,45 @@ def test_more_than_can_be_listened_to_is_heard_out(held_s: float, kept_s: float,
     assert Placed.made.end_us / S == pytest.approx(charged_s, abs=0.1)
 
 
+def test_no_more_bytes_are_kept_than_there_is_room_for() -> None:
+    kept, timeline = thaw.Thaw(), Timeline(90_000)
+    timeline.start(0, 0)
+    timeline.pts_us(0, 0)
+    frame = Frame(bytes(1 << 20), True, 1280, 720, True)
+    for number in range(1, 6):
+        assert kept.keeps(timeline, frame, number * 90_000, 20 * S + number, -1)
+        assert kept.ready == (number == 5)
+
+
+@pytest.mark.parametrize("drain", [5, 1000])
+def test_more_bytes_than_can_be_kept_are_heard_out(drain: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thaw, "MOST_KEPT_BYTES", 2000)
+    network = Network()
+    network.run(5)
+    before_s = network.take.elapsed_us(network.now_us) / S
+    network.outage(12, 10, 0, drain)
+    network.run(20)
+    judge(network)
+    assert network.take.elapsed_us(network.now_us) / S == pytest.approx(before_s + 30, abs=0.3)
+
+
+def test_a_silence_after_the_rest_of_an_outage_is_the_longer_hole() -> None:
+    network = Network()
+    network.run(5)
+    before_s = network.take.elapsed_us(network.now_us) / S
+    network.hold()
+    network.run(10)
+    held = [each for each in network._held or [] if each[1] > network.now_us - 8 * S]
+    network._held = [each for each in held if each[1] < network.now_us - 7 * S]
+    network.drain(1000)
+    network.run(0.01)
+    network.silence(9.99)
+    network.run(5)
+    assert len(network.of(OutageEnded)) == 1
+    charged_s, filed_s = charged_and_filed(network)
+    assert charged_s == pytest.approx(before_s + 2 + 1 + 5, abs=0.3) and filed_s == pytest.approx(charged_s, abs=0.1)
+
+
 def test_more_than_can_be_listened_to_is_kept_where_nothing_follows() -> None:
     network = Network(video=False)
     network.run(5)
@@ -327,4 +367,4 @@ def test_a_track_that_begins_anew_again_and_again_looks_at_nothing_twice(monkeyp
         network.take.track_restarted("video")
     assert looks == []
     network.take.track_restarted("audio")
-    assert [len(look) for look in looks] == [900, 901]
+    assert [len(look) for look in looks] == [901]

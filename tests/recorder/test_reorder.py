@@ -141,6 +141,17 @@ def test_what_is_asked_for_late_is_waited_for_as_much_longer() -> None:
     assert numbers(reorder.expire(3485)) == [5]
 
 
+def test_behind_one_that_is_waited_for_long_a_stream_goes_on() -> None:
+    reorder: Reorder[int] = Reorder(HOLD_MS)
+    reorder.push(1, 0, 0)
+    released: list[int] = []
+    for sequence in range(3, 3 + MOST_HELD):
+        released += numbers(reorder.push(sequence, 0, sequence * 2))
+    assert released == [] and len(reorder.held) == MOST_HELD
+    assert numbers(reorder.push(3 + MOST_HELD, 0, 5000)) == list(range(3, 4 + MOST_HELD))
+    assert reorder.restarts == 0 and reorder.given_up == 1
+
+
 def test_the_fast_path_beside_it_keeps_the_order() -> None:
     reorder: Reorder[int] = Reorder(HOLD_MS)
     reorder.push(1, 0, 0)

@@ -67,6 +67,24 @@ def test_a_burst_after_a_stall_of_the_network_keeps_its_timestamps() -> None:
     assert timeline.jumps == 0
 
 
+@pytest.mark.parametrize(("held_back", "at_us", "jumps"), [(False, 60_000_000, 1), (True, 40_000_000, 0)])
+def test_a_clock_that_stood_still_for_a_part_of_a_silence_is_placed_by_arrival_unless_it_was_held_back(
+    held_back: bool, at_us: int, jumps: int
+) -> None:
+    timeline = started()
+    timeline.pts_us(1 << 40, 5_000_000)
+    timeline.held_back = held_back
+    assert timeline.pts_us((1 << 40) + 40 * 90_000, 65_000_000) == at_us
+    assert timeline.jumps == jumps
+
+
+def test_a_jump_halfway_back_to_its_arrival_is_one() -> None:
+    timeline = started()
+    timeline.pts_us((1 << 40) + FRAME, 125_000_000)
+    assert timeline.pts_us((1 << 40) + 60 * 90_000, 125_033_333) == 120_033_333
+    assert timeline.jumps == 1
+
+
 def test_a_clock_that_races_is_held_to_arrival() -> None:
     timeline = started()
     for n in range(3_000):
