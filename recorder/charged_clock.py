@@ -20,8 +20,8 @@ class ChargedClock:
     """Runs from `start` to `stop`, at most to the limit.
 
     `outage_us` is the time not charged, which is just what was cut out of the file (`last_outage_us` by the last one);
-    `outage_began_us` is set while an outage lasts, to the arrival of the last packet before it. `media_us` is where a
-    track's timeline puts a frame: charged time and outages.
+    `outage_began_us` is set while an outage lasts, to the arrival of the last packet before it. `media_us` is since the
+    start on a track's timeline: charged time and outages.
     """
 
     def __init__(self, limit_ms: int) -> None:

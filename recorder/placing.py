@@ -120,7 +120,7 @@ class Placing:
         return clock.charged_us(media_us)
 
     def _end_outage(self, resumes_us: int, arrival_us: int) -> None:
-        """The media go on from `resumes_us` of the timelines; what is missing until there is cut out."""
+        """The media go on after a frame at `resumes_us` of the timelines; what is missing of them is cut out."""
         clock, file_end_us = self._clock, max(self._last_pts_us.values())
         self._resumes_us = 0
         cut_us = clock.end_outage(arrival_us, file_end_us, resumes_us - clock.outage_us - file_end_us)
@@ -296,7 +296,7 @@ class Placing:
         return align(audio.timeline, video.timeline, rtp, arrival_us).at_us + self.lips.later_us
 
     def look_at_sync(self, now_us: int, *, at_end: bool = False) -> None:
-        """Holds the clocks of sound and picture against each other; called with each picture, and at the end."""
+        """Holds the clocks of sound and picture against each other; called with pictures that do not wait, and last."""
         video, audio, lips = self._source.video, self._source.audio, self.lips
         if video is None or audio is None:
             return

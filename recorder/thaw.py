@@ -38,7 +38,8 @@ class Kept(NamedTuple):
 class Thaw:
     """Of one track: it `keeps` what may be of a frozen sender, until it is `ready` to be judged.
 
-    Asked of the first frame after an outage, and while there is anything `kept`; `outages` is how many there had been.
+    Asked of the first frame after an outage, and while there is anything `kept`; `outages` is how many there had been,
+    -1 where the next frame is asked of too.
     What still `catches_up` when it was listened to long enough, or no more comes, is of a slow network.
     """
 
@@ -49,6 +50,7 @@ class Thaw:
         self.kept: list[Kept] = []
         self._bytes = 0
         self._mark = (0, 0)
+        self._last_us = 0
 
     def keeps(self, timeline: Timeline, frame: Frame, rtp: int, arrival_us: int, level: int) -> bool:
         """True if this frame waits, with those before it."""
@@ -61,6 +63,7 @@ class Thaw:
                 return False
             self._mark = (arrival_us, behind_us)
         kept.append(Kept(frame, rtp, arrival_us, level))
+        self._last_us = arrival_us
         self._bytes += len(frame.payload)
         marked_us, marked_behind_us = self._mark
         falls = marked_behind_us - behind_us >= CATCHES_UP_US
@@ -74,8 +77,8 @@ class Thaw:
         return True
 
     def listens(self, now_us: int) -> bool:
-        """Whether what comes next may tell more of what is kept."""
-        return bool(self.kept) and now_us - self.kept[-1].arrival_us <= HEAR_FOR_US
+        """Whether what comes next may tell more of what is kept, or was."""
+        return (bool(self.kept) or self.outages < 0) and now_us - self._last_us <= HEAR_FOR_US
 
     def captured_us(self, timeline: Timeline) -> list[int]:
         """When each that is kept would have arrived, had it not been late."""

@@ -305,6 +305,23 @@ def test_a_silence_after_the_rest_of_an_outage_is_the_longer_hole() -> None:
     assert charged_s == pytest.approx(before_s + 2 + 1 + 5, abs=0.3) and filed_s == pytest.approx(charged_s, abs=0.1)
 
 
+@pytest.mark.parametrize("stop_s", [0.5, 2.0, 3.5])
+def test_a_stop_in_a_slow_drain_is_heard_out_between_two_batches_too(stop_s: float) -> None:
+    network = Network()
+    network.run(5)
+    network.hold()
+    network.run(20)
+    network.drain(2)
+    network.run(stop_s)
+    network.take.end(EndReason.STOPPED, stop_us := network.now_us)
+    network.run((thaw.HEAR_AT_MOST_US + thaw.HEAR_FOR_US) / S - 0.1)
+    heard_until_us = min(stop_us, network._held[0][1] if network._held else stop_us)
+    network.run(1)
+    assert network.take.phase is Phase.DONE
+    assert max(captured_us for captured_us, _ in Placed.made.sounds) >= heard_until_us - 50_000
+    assert network.take.elapsed_us(network.now_us) == pytest.approx(Placed.made.end_us, abs=100_000)
+
+
 def test_more_than_can_be_listened_to_is_kept_where_nothing_follows() -> None:
     network = Network(video=False)
     network.run(5)
